@@ -1,0 +1,49 @@
+/** Which way imports may point. See docs/architecture.md. */
+const layer = (name, path, ...mayNot) => ({
+  name,
+  severity: 'error',
+  from: { path, pathNot: '\\.test\\.ts$' },
+  to: { path: mayNot },
+});
+
+export default {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'features-by-their-face',
+      comment: 'Of another feature only index.ts may be imported.',
+      severity: 'error',
+      from: { path: '^src/features/([^/]+)/' },
+      to: { path: '^src/features/([^/]+)/', pathNot: ['^src/features/$1/', '^src/features/[^/]+/index\\.ts$'] },
+    },
+    {
+      name: 'only-routes-know-http',
+      comment: 'What a feature does never sees Fastify; its routes do.',
+      severity: 'error',
+      from: { path: '^src/(features|crypto|database)/', pathNot: ['/(routes|index)\\.ts$', '\\.test\\.ts$'] },
+      to: { path: ['^src/http/', 'node_modules/@?fastify'] },
+    },
+    {
+      name: 'only-database-knows-a-driver',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/database/', '\\.test\\.ts$'] },
+      to: { path: ['node_modules/better-sqlite3', 'node_modules/pg/'] },
+    },
+    layer('errors-import-nothing', '^src/errors\\.ts$', '.+'),
+    layer('crypto-is-pure', '^src/crypto/', '^src/(database|http|features|cli)/', '^src/(kernel|doorward|app|plugin|server)\\.ts$'),
+    layer('database-knows-no-feature', '^src/database/', '^src/(http|features|cli)/', '^src/(kernel|doorward|app|plugin|server)\\.ts$'),
+    layer('http-knows-no-feature', '^src/http/', '^src/(database|features|cli)/', '^src/(kernel|doorward|app|plugin|server)\\.ts$'),
+    layer('features-know-no-assembly', '^src/features/', '^src/(doorward|app|plugin|server)\\.ts$', '^src/cli/'),
+    layer('passwords-below', '^src/features/passwords/', '^src/features/(accounts|keys|sessions|admin|health)/'),
+    layer('accounts-below', '^src/features/accounts/', '^src/features/(keys|sessions|admin|health)/'),
+    layer('keys-below', '^src/features/keys/', '^src/features/(accounts|passwords|sessions|admin|health)/'),
+    layer('sessions-below', '^src/features/sessions/', '^src/features/(admin|health)/'),
+    layer('only-the-command-line-on-top', '^src/(doorward|app|plugin|server|settings|kernel)\\.ts$', '^src/cli/'),
+  ],
+  options: {
+    tsPreCompilationDeps: false,
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,93 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  LogController,
+} from 'fastify';
+import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
+import { securityHeaders, sendNotFound } from './http/replies.ts';
+import { serverOptions } from './http/server-options.ts';
+import { createPlugin, type PluginOptions } from './plugin.ts';
+import type { GivenSettings } from './settings.ts';
+
+/** An instance of Doorward: its features, and three ways to serve them. */
+export interface Doorward extends Core {
+  /** For a Fastify application: `app.register(doorward.plugin, { prefix: '/auth' })`. */
+  readonly plugin: FastifyPluginAsync<PluginOptions>;
+  /** For Node's `http` and for Express: answers every path, so mount it for the paths that are Doorward's. */
+  handler(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** For everything that speaks the Fetch standard. `remoteAddress` is the client's, when the host knows it. */
+  fetch(request: Request, options?: { remoteAddress?: string }): Promise<Response>;
+  /** The Fastify application that serves Doorward alone, under `/auth`. */
+  app(): Promise<FastifyInstance>;
+}
+
+/**
+ * Opens an instance. See `createCore` for what it throws. Whoever opens it closes it.
+ */
+export async function createDoorward(
+  given: GivenSettings = {},
+  options: DoorwardOptions = {},
+): Promise<Doorward> {
+  const core = await createCore(given, options);
+  let isDraining = false;
+  const plugin = createPlugin(core, () => isDraining);
+  let ready: Promise<FastifyInstance> | undefined;
+
+  async function build(): Promise<FastifyInstance> {
+    const proxies = core.settings.TRUSTED_PROXIES.split(',').map((proxy) => proxy.trim());
+    const app = Fastify({
+      ...serverOptions,
+      loggerInstance: core.kernel.log as FastifyBaseLogger,
+      logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+      trustProxy: proxies.filter((proxy) => proxy !== ''),
+    });
+    app.setNotFoundHandler((request, reply) => sendNotFound(request, reply.headers(securityHeaders)));
+    app.addHook('preClose', async () => {
+      isDraining = true;
+    });
+    await app.register(plugin);
+    await app.ready();
+    return app;
+  }
+
+  const app = () => {
+    ready ??= build();
+    return ready;
+  };
+
+  return {
+    ...core,
+    plugin,
+    app,
+    async handler(request, response) {
+      (await app()).routing(request, response);
+    },
+    async fetch(request, { remoteAddress } = {}) {
+      const url = new URL(request.url);
+      const body = request.body === null ? undefined : Readable.fromWeb(request.body as never);
+      const answer = await (await app()).inject({
+        method: request.method as 'GET',
+        url: url.pathname + url.search,
+        headers: Object.fromEntries(request.headers),
+        ...(body === undefined ? {} : { payload: body }),
+        ...(remoteAddress === undefined ? {} : { remoteAddress }),
+        payloadAsStream: true,
+      });
+      const headers = new Headers();
+      for (const [name, value] of Object.entries(answer.headers)) {
+        for (const one of [value ?? []].flat()) headers.append(name, String(one));
+      }
+      const isEmpty = answer.statusCode === 204 || answer.statusCode === 304 || request.method === 'HEAD';
+      const content = isEmpty ? null : (Readable.toWeb(answer.stream()) as ReadableStream<Uint8Array>);
+      return new Response(content, { status: answer.statusCode, headers });
+    },
+    async close() {
+      isDraining = true;
+      if (ready !== undefined) await (await ready).close();
+      await core.close();
+    },
+  };
+}

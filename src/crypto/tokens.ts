@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { type CryptoKey, type JWTPayload, jwtVerify, type ProtectedHeaderParameters, SignJWT } from 'jose';
+import { DoorwardError } from '../errors.ts';
+import { deriveKey } from './derived-keys.ts';
+
+/** How an access token can be signed (RFC 7518, RFC 8037). */
+export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256' | 'HS256';
+
+/** A key that verifies access tokens of one algorithm. `kid` is its RFC 7638 thumbprint; a shared secret has none. */
+export interface VerificationKey {
+  readonly kid: string | undefined;
+  readonly algorithm: SigningAlgorithm;
+  readonly key: CryptoKey | Uint8Array;
+}
+
+/** The keys of an instance: the one that signs access tokens, those that verify them, and the refresh tokens' own. */
+export interface TokenKeys {
+  readonly signing: VerificationKey;
+  readonly verification: readonly VerificationKey[];
+  readonly refresh: Uint8Array;
+}
+
+/** What both kinds of token say. Times are in whole seconds since the epoch (RFC 7519 NumericDate). */
+interface SessionClaims {
+  /** The user's id as text. */
+  sub: string;
+  /** The session. */
+  sid: string;
+  /** The session's generation that the token belongs to. */
+  gen: number;
+  iat: number;
+  exp: number;
+  jti: string;
+}
+
+export interface AccessTokenClaims extends SessionClaims {
+  type: 'access';
+  iss: string;
+  aud?: string | string[];
+}
+
+export interface RefreshTokenClaims extends SessionClaims {
+  type: 'refresh';
+}
+
+/** What a token is made from. `issuedAt` and `expiresAt` are seconds since the epoch. */
+export interface TokenSubject {
+  readonly sub: string;
+  readonly sid: string;
+  readonly gen: number;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+/** The parties of access tokens. */
+export interface TokenParties {
+  readonly issuer: string;
+  readonly audience: string | undefined;
+}
+
+/** Longer texts are not tokens of ours. */
+const maxTokenLength = 4096;
+
+/** Keys for HS256 with a shared secret, as the reference signs. */
+export function sharedSecretKeys(secretKey: string): TokenKeys {
+  const signing = { kid: undefined, algorithm: 'HS256', key: new TextEncoder().encode(secretKey) } as const;
+  return { signing, verification: [signing], refresh: deriveKey(secretKey, 'refresh-token') };
+}
+
+/** An access token: a JWT of `typ` at+jwt (RFC 9068). */
+export function createAccessToken(
+  subject: TokenSubject,
+  keys: TokenKeys,
+  parties: TokenParties,
+): Promise<string> {
+  const { kid, algorithm, key } = keys.signing;
+  const jwt = new SignJWT({ sid: subject.sid, gen: subject.gen, type: 'access' })
+    .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', ...(kid === undefined ? {} : { kid }) })
+    .setIssuer(parties.issuer)
+    .setSubject(subject.sub)
+    .setIssuedAt(subject.issuedAt)
+    .setExpirationTime(subject.expiresAt)
+    .setJti(randomUUID());
+  if (parties.audience !== undefined) jwt.setAudience(parties.audience);
+  return jwt.sign(key);
+}
+
+/**
+ * A refresh token. Nothing in it is random: the same generation of a session always has the same text, so that whoever
+ * asks again gets the one refresh token of that generation.
+ */
+export function createRefreshToken(subject: TokenSubject, keys: TokenKeys): Promise<string> {
+  return new SignJWT({ sid: subject.sid, gen: subject.gen, type: 'refresh' })
+    .setProtectedHeader({ alg: 'HS256', typ: 'rt+jwt' })
+    .setSubject(subject.sub)
+    .setIssuedAt(subject.issuedAt)
+    .setExpirationTime(subject.expiresAt)
+    .setJti(`${subject.sid}.${subject.gen}`)
+    .sign(keys.refresh);
+}
+
+function verificationKey(keys: TokenKeys, header: ProtectedHeaderParameters) {
+  // Only our own keys count, each for its own algorithm: a `jwk` or `jku` in the header is never looked at, and a
+  // public key is never taken for an HMAC secret (RFC 8725, 3.1).
+  const found = keys.verification.find((key) => key.kid === header.kid && key.algorithm === header.alg);
+  if (found === undefined) throw new Error('no key of ours has this kid and algorithm');
+  return found.key;
+}
+
+function isSessionClaims(payload: JWTPayload, type: 'access' | 'refresh'): boolean {
+  return (
+    payload.type === type &&
+    typeof payload.sub === 'string' &&
+    /^[1-9]\d{0,15}$/.test(payload.sub) &&
+    typeof payload.sid === 'string' &&
+    Number.isSafeInteger(payload.gen)
+  );
+}
+
+const requiredClaims = ['sub', 'sid', 'gen', 'type', 'iat', 'exp', 'jti'];
+
+async function verify<Claims>(
+  token: string,
+  type: 'access' | 'refresh',
+  check: () => Promise<{ payload: JWTPayload }>,
+): Promise<Claims> {
+  try {
+    if (token.length > maxTokenLength) throw new Error('the token is too long');
+    const { payload } = await check();
+    if (!isSessionClaims(payload, type)) throw new Error('the claims are not those of this kind of token');
+    return payload as Claims;
+  } catch (cause) {
+    throw new DoorwardError('invalid_token', {
+      reason: cause instanceof Error ? cause.message : 'invalid',
+      cause,
+    });
+  }
+}
+
+/**
+ * Verifies an access token: our key, `typ` at+jwt, issuer, audience, not expired at `now`.
+ * @throws DoorwardError `invalid_token`, also for a refresh token.
+ */
+export function verifyAccessToken(
+  token: string,
+  keys: TokenKeys,
+  parties: TokenParties,
+  now: Date,
+): Promise<AccessTokenClaims> {
+  return verify(token, 'access', () =>
+    jwtVerify(token, (header) => verificationKey(keys, header), {
+      typ: 'at+jwt',
+      issuer: parties.issuer,
+      ...(parties.audience === undefined ? {} : { audience: parties.audience }),
+      requiredClaims,
+      currentDate: now,
+    }),
+  );
+}
+
+/**
+ * Verifies a refresh token of ours that has not expired at `now`.
+ * @throws DoorwardError `invalid_token`, also for an access token.
+ */
+export function verifyRefreshToken(token: string, keys: TokenKeys, now: Date): Promise<RefreshTokenClaims> {
+  return verify(token, 'refresh', () =>
+    jwtVerify(token, keys.refresh, {
+      algorithms: ['HS256'],
+      typ: 'rt+jwt',
+      requiredClaims,
+      currentDate: now,
+    }),
+  );
+}

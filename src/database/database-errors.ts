@@ -1,0 +1,65 @@
+import { DoorwardError } from '../errors.ts';
+
+/** SQLSTATE classes and codes of a PostgreSQL that cannot serve now, whatever it is asked. */
+const unavailableSqlStates = [
+  /^08/, // connection exception
+  /^53/, // insufficient resources: disk full, out of memory, too many connections
+  /^57P0[1-5]$/, // shutting down, crashed, starting up, database dropped, idle session ended
+  /^57014$/, // statement_timeout
+  /^25006$/, // read-only: a standby, or a primary that lost its role
+  /^25P0[34]$/, // idle_in_transaction_session_timeout, transaction_timeout
+  /^55P03$/, // lock_timeout
+  /^58030$/, // input/output error
+];
+const unavailableSqliteCode =
+  /^SQLITE_(BUSY|LOCKED|PROTOCOL|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|NOMEM)(_|$)/;
+const unavailableNetworkCode =
+  /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EMFILE)$/;
+/** What pg, pg-pool and better-sqlite3 say of lost, late and closed connections; these errors carry no code. */
+const unavailableMessage =
+  /Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|Query read timeout|after calling end on the pool|database connection is not open/;
+
+/** The error as it is, or DoorwardError `database_unavailable` around it if the database cannot serve now. */
+export function databaseError(error: unknown): unknown {
+  if (error instanceof DoorwardError || !(error instanceof Error)) return error;
+  if (!isUnavailable(error)) return error;
+  return new DoorwardError('database_unavailable', { reason: error.message, cause: error });
+}
+
+/** Whether another process holds what an SQLite statement needs, so that it was not run and may be tried again. */
+export function isLocked(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED|PROTOCOL)(_|$)/.test(codeOf(error));
+}
+
+/** Whether PostgreSQL undid a transaction only because of others: serialization failure or deadlock. */
+export function isRetryable(error: unknown): boolean {
+  return codeOf(error) === '40001' || codeOf(error) === '40P01';
+}
+
+/**
+ * Whether a statement failed because `column` of `table` must be unique. The constraint or unique index behind it
+ * must be named `<table>_<column>_key`, which is what PostgreSQL calls a column declared `unique`.
+ */
+export function isUniqueViolation(error: unknown, table: string, column: string): boolean {
+  if (!(error instanceof Error)) return false;
+  if (codeOf(error) === '23505')
+    return 'constraint' in error && error.constraint === `${table}_${column}_key`;
+  return (
+    codeOf(error) === 'SQLITE_CONSTRAINT_UNIQUE' &&
+    (error.message === `UNIQUE constraint failed: ${table}.${column}` ||
+      error.message === `UNIQUE constraint failed: index '${table}_${column}_key'`)
+  );
+}
+
+function isUnavailable(error: Error): boolean {
+  const code = codeOf(error);
+  if (unavailableNetworkCode.test(code) || unavailableSqliteCode.test(code)) return true;
+  if (unavailableSqlStates.some((pattern) => pattern.test(code))) return true;
+  if (error instanceof AggregateError)
+    return error.errors.some((each) => each instanceof Error && isUnavailable(each));
+  return unavailableMessage.test(error.message);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { type Expression, type SqlBool, sql } from 'kysely';
+import { onEachDatabase, type TestDatabase } from '../../test/support/databases.ts';
+import { DoorwardError } from '../errors.ts';
+import type { Database, Migration } from './database.ts';
+import { isUniqueViolation } from './database-errors.ts';
+import { openDatabase } from './open.ts';
+
+export const people: Migration = {
+  id: '0001-people',
+  statements: (ddl) => [
+    `create table people (
+      id ${ddl.identity},
+      name ${ddl.text} not null,
+      email ${ddl.text} not null,
+      active ${ddl.boolean} not null default true,
+      seen_at ${ddl.timestamp},
+      constraint people_email_key unique (email)
+    )`,
+    ...ddl.substringIndex('people', 'name'),
+  ],
+};
+
+interface Person {
+  id: number;
+  name: string;
+  email: string;
+  active: boolean;
+  seen_at: string | null;
+}
+
+async function openMigrated(url: string): Promise<Database> {
+  const db = await openDatabase({ url });
+  after(() => db.close());
+  await db.migrate([people]);
+  return db;
+}
+
+async function add(db: Database, name: string, email = `${name}@example.org`): Promise<Person> {
+  return db.transaction(async (tx) => {
+    const { rows } = await sql<Person>`insert into people (name, email, active, seen_at)
+      values (${name}, ${email}, ${true}, ${'2026-11-23T12:00:00.120Z'}) returning *`.execute(tx);
+    assert.ok(rows[0]);
+    return rows[0];
+  });
+}
+
+const names = async (db: Database) =>
+  (await sql<Person>`select name from people order by name`.execute(db.read)).rows.map(({ name }) => name);
+
+function defineTests(database: { createUrl(): Promise<string> }): void {
+  test('booleans, timestamps and ids are the same going in and coming out', async () => {
+    const db = await openMigrated(await database.createUrl());
+    const ada = await add(db, 'ada');
+    const expected = {
+      id: 1,
+      name: 'ada',
+      email: 'ada@example.org',
+      active: true,
+      seen_at: '2026-11-23T12:00:00.120Z',
+    };
+    assert.deepEqual(ada, expected);
+    const { rows } = await sql<Person>`select * from people where active = ${true}`.execute(db.read);
+    assert.deepEqual({ ...rows[0] }, expected);
+    await db.transaction((tx) => sql`update people set active = ${false}, seen_at = null`.execute(tx));
+    const changed = await sql<Person>`select active, seen_at from people where active = ${false}`.execute(
+      db.read,
+    );
+    assert.deepEqual(
+      changed.rows.map((row) => ({ ...row })),
+      [{ active: false, seen_at: null }],
+    );
+  });
+
+  test('an id is not used again after its row is deleted', async () => {
+    const db = await openMigrated(await database.createUrl());
+    await add(db, 'ada');
+    const { id } = await add(db, 'bob');
+    const { numAffectedRows } = await db.transaction((tx) =>
+      sql`delete from people where id = ${id}`.execute(tx),
+    );
+    assert.equal(numAffectedRows, 1n);
+    assert.equal((await add(db, 'bob')).id, id + 1);
+  });
+
+  test('a transaction that throws leaves nothing and passes the error through', async () => {
+    const db = await openMigrated(await database.createUrl());
+    const thrown = new DoorwardError('last_admin');
+    const failing = db.transaction(async (tx) => {
+      await sql`insert into people (name, email) values ('ada', 'a')`.execute(tx);
+      throw thrown;
+    });
+    await assert.rejects(failing, (error) => error === thrown);
+    assert.deepEqual(await names(db), []);
+    await add(db, 'bob');
+    assert.deepEqual(await names(db), ['bob']);
+  });
+
+  test('a read does not see what is not committed', async () => {
+    const db = await openMigrated(await database.createUrl());
+    const seen: Promise<string[]>[] = [];
+    const committed = db.transaction(async (tx) => {
+      await sql`insert into people (name, email) values ('ada', 'a')`.execute(tx);
+      seen.push(names(db));
+      await new Promise(setImmediate);
+      await sql`delete from people`.execute(tx);
+      await sql`insert into people (name, email) values ('bob', 'b')`.execute(tx);
+    });
+    await committed;
+    const [during] = await Promise.all(seen);
+    assert.ok(!during?.includes('ada'), String(during));
+  });
+
+  test('transactions that read and then write the same row lose no update', async () => {
+    const db = await openMigrated(await database.createUrl());
+    await add(db, 'x');
+    const increment = () =>
+      db.transaction(async (tx) => {
+        await db.lock(tx, 'counter');
+        const { rows } = await sql<Person>`select email from people`.execute(tx);
+        const next = (Number.parseInt(rows[0]?.email ?? '', 10) || 0) + 1;
+        await sql`update people set email = ${String(next)}`.execute(tx);
+      });
+    await Promise.all(Array.from({ length: 30 }, increment));
+    const { rows } = await sql<Person>`select email from people`.execute(db.read);
+    assert.equal(rows[0]?.email, '30');
+  });
+
+  test('only the violation of the named uniqueness counts as one', async () => {
+    const db = await openMigrated(await database.createUrl());
+    await add(db, 'ada');
+    const error: unknown = await add(db, 'ada').catch((caught: unknown) => caught);
+    assert.ok(isUniqueViolation(error, 'people', 'email'));
+    assert.ok(!isUniqueViolation(error, 'people', 'name'));
+    assert.ok(!isUniqueViolation(error, 'users', 'email'));
+    const other: unknown = await db
+      .transaction((tx) => sql`insert into people (name) values ('no email')`.execute(tx))
+      .catch((caught: unknown) => caught);
+    assert.ok(other instanceof Error && !(other instanceof DoorwardError));
+    assert.ok(!isUniqueViolation(other, 'people', 'email'));
+    assert.deepEqual(await names(db), ['ada']);
+  });
+
+  test('keyed reads give each key its own row', async () => {
+    const db = await openMigrated(await database.createUrl());
+    for (const name of ['ada', 'bob', 'cy']) await add(db, name);
+    const lookup = db.keyedRead<{ lookup_key: string; id: number; active: boolean; seen_at: string }>(
+      'select name as lookup_key, id, active, seen_at from people where people.name = key_placeholder',
+    );
+    const found = await Promise.all(['cy', 'ada', 'nobody', 'ada', "o'hara"].map(async (key) => lookup(key)));
+    assert.deepEqual(
+      found.map((row) => row?.id),
+      [3, 1, undefined, 1, undefined],
+    );
+    assert.deepEqual(
+      { ...found[0] },
+      { lookup_key: 'cy', id: 3, active: true, seen_at: '2026-11-23T12:00:00.120Z' },
+    );
+    await db.transaction((tx) => sql`delete from people where name = 'ada'`.execute(tx));
+    assert.equal(await lookup('ada'), undefined);
+  });
+
+  test('keyed reads that arrive while many others are under way are all answered', async () => {
+    const db = await openMigrated(await database.createUrl());
+    await add(db, 'ada');
+    const lookup = db.keyedRead<{ id: number }>(
+      'select name as lookup_key, id from people where people.name = key_placeholder',
+    );
+    const keys = Array.from({ length: 1800 }, (_, index) => (index % 3 === 0 ? 'ada' : `nobody ${index}`));
+    const found = await Promise.all(keys.map(async (key) => lookup(key)));
+    assert.equal(found.filter((row) => row?.id === 1).length, 600);
+    assert.equal(found.filter((row) => row === undefined).length, 1200);
+  });
+
+  test('search and contains find exactly the rows that contain the text', async () => {
+    const db = await openMigrated(await database.createUrl());
+    const values = [
+      '100% sure', '100 sure', 'snake_case', 'snakeXcase', 'say "hi" now', "o'hara", 'back\\slash', 'back\\\\slash',
+      'naïve 😀 face', 'naive face', 'Anna Karenina', 'anna', 'иван петров', 'a*b AND c', 'NEAR(a b)', '{x}:y^z', '---',
+    ]; // biome-ignore format: a list
+    for (const value of values) await add(db, value);
+    const namesWhere = async (condition: Expression<SqlBool>) => {
+      const { rows } = await sql<Person>`select name from people where ${condition} order by id`.execute(
+        db.read,
+      );
+      return rows.map(({ name }) => name);
+    };
+    const find = async (text: string) => {
+      const found = await namesWhere(db.contains('people', 'name', text));
+      const many = await db.search('people', 'name', text, found.length - 1);
+      assert.equal(many.few, false, text);
+      assert.deepEqual(await namesWhere(many.condition), found, text);
+      const few = await db.search('people', 'name', text, found.length);
+      assert.equal(few.few, true, text);
+      assert.deepEqual(await namesWhere(few.condition), found, text);
+      return found;
+    };
+    const texts = [
+      '0% ', '00%', 'e_c', 'eXc', '"hi"', "o'h", 'k\\s', 'k\\\\s', '\\\\s', ' 😀 ', 'e 😀', 'nna', 'Ann', 'ann', 'ван',
+      'AND', '*b ', 'R(a', '}:y^', '---', 'zzz', '%%%', '___', '"""', 'naïve 😀 face', 'Karen', ' hi', 'NEAR(a b)',
+    ]; // biome-ignore format: a list
+    for (const text of texts)
+      assert.deepEqual(
+        await find(text),
+        values.filter((value) => value.includes(text)),
+        text,
+      );
+
+    await db.transaction(async (tx) => {
+      await sql`update people set name = 'renamed' where name = 'anna'`.execute(tx);
+      await sql`delete from people where name = 'Anna Karenina'`.execute(tx);
+    });
+    assert.deepEqual(await find('nna'), []);
+    assert.deepEqual(await find('rename'), ['renamed']);
+  });
+
+  test('after it is closed everything fails with database_unavailable', async () => {
+    const db = await openMigrated(await database.createUrl());
+    const lookup = db.keyedRead('select name as lookup_key from people where people.name = key_placeholder');
+    await lookup('x');
+    await db.close();
+    const unavailable = { name: 'DoorwardError', code: 'database_unavailable' };
+    await assert.rejects(db.ping(), unavailable);
+    await assert.rejects(async () => lookup('x'), unavailable);
+    await assert.rejects(
+      db.transaction((tx) => sql`select 1`.execute(tx)),
+      unavailable,
+    );
+    await db.close();
+  });
+}
+
+onEachDatabase((database: TestDatabase) => defineTests(database));
+
+describe('on SQLite in memory', () => defineTests({ createUrl: async () => 'sqlite::memory:' }));

@@ -1,0 +1,96 @@
+import type { Expression, Kysely, Transaction as KyselyTransaction, SqlBool } from 'kysely';
+
+/**
+ * The tables of all features. Each feature adds its own beside its store:
+ * `declare module '../../database/database.ts' { interface Tables { sessions: SessionsTable } }`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: features add their tables by declaration merging
+export interface Tables {}
+
+/** A transaction under way. Everything that writes gets one; there is no other way to write. */
+export type Transaction = KyselyTransaction<Tables>;
+
+/** Column types and indexes as the database in use spells them. Migrations are written with these words. */
+export interface Ddl {
+  /** An integer primary key that the database assigns and never assigns twice. */
+  readonly identity: string;
+  /** An integer that refers to an `identity`. */
+  readonly integer: string;
+  readonly boolean: string;
+  /** Text compared by code point, so that order and uniqueness are the same on every database. */
+  readonly text: string;
+  /** A point in time: RFC 3339 in UTC with milliseconds and `Z` on both databases' reading side. */
+  readonly timestamp: string;
+  /** The statements that make `column` of `table` (key `id`) searchable for any substring of 3 or more code points. */
+  substringIndex(table: string, column: string): readonly string[];
+}
+
+/** One step of the schema's history. A released step is never changed; its id sorts it among all features' steps. */
+export interface Migration {
+  /** e.g. `0001-users`. */
+  readonly id: string;
+  readonly statements: (ddl: Ddl) => readonly string[];
+}
+
+/** A step that a start or `doorward migrate` applies, for printing. */
+export interface PendingMigration {
+  readonly id: string;
+  readonly statements: readonly string[];
+}
+
+/** What a search by substring found. */
+export interface Search {
+  /** True for the rows that contain the text. */
+  readonly condition: Expression<SqlBool>;
+  /** Whether there are few of them. */
+  readonly few: boolean;
+}
+
+/**
+ * An open database. Booleans are `true`/`false`, timestamps are RFC 3339 texts (`2026-11-23T12:00:00.000Z`) and
+ * identities are numbers, on both databases, in parameters and in rows.
+ *
+ * Every method fails with DoorwardError `database_unavailable` when the database is away, locked, full or read-only.
+ */
+export interface Database {
+  /** Reading outside a transaction. On SQLite this connection refuses to write. */
+  readonly read: Kysely<Tables>;
+
+  /**
+   * Runs `work` in one transaction and commits it durably before it returns. `work` may be run again when the
+   * database asks for it (deadlock, serialization failure, a lock that another process holds), so it must do nothing
+   * but query: no hashing, no mail, no network. A connection lost during COMMIT is not retried.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+
+  /** Makes transactions that name the same lock run one after the other, across processes, until they end. */
+  lock(tx: Transaction, name: string): Promise<void>;
+
+  /**
+   * A prepared read by one text key, for the one query that every authenticated request makes. `query` is a SELECT
+   * with `key_placeholder` where the key stands, as `... where sessions.id = key_placeholder`, and must return the
+   * key as column `lookup_key`. On PostgreSQL the lookups that arrive together share one round trip.
+   */
+  keyedRead<Row>(query: string): (key: string) => Row | undefined | Promise<Row | undefined>;
+
+  /**
+   * Looks in the substringIndex for rows whose `column` contains `text` (3 or more code points, compared as it is).
+   * If there are at most `few`, the condition picks out just these, so collect and sort them. If there are more, it
+   * must be checked row by row, so walk the table in the order asked for: a match comes soon.
+   */
+  search(table: string, column: string, text: string, few: number): Promise<Search>;
+
+  /** A condition, checked row by row: `column` of `table` contains `text`, compared as it is. */
+  contains(table: string, column: string, text: string): Expression<SqlBool>;
+
+  /** Answers when the database answers. */
+  ping(): Promise<void>;
+
+  /** Applies what is missing, once, however many processes start together. Refuses a database that a newer version made. */
+  migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]>;
+
+  /** What `migrate` would apply. Writes nothing. */
+  pendingMigrations(migrations: readonly Migration[]): Promise<readonly PendingMigration[]>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,9 @@
+/**
+ * The locks that transactions take (`db.lock`), in the order in which a transaction that needs several takes them.
+ */
+
+/** Held while the number of active admins may fall or the first one is made. */
+export const activeAdminsLock = 'active-admins';
+
+/** Held while something changes that decides whether a user may have sessions: password, state, existence. */
+export const userLock = (userId: number) => `user:${userId}`;

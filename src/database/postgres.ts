@@ -1,0 +1,353 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AbortedTransactionError,
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  type Expression,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+  type SqlBool,
+  sql,
+} from 'kysely';
+import pg from 'pg';
+import { DoorwardError } from '../errors.ts';
+import type { Database, Ddl, Migration, PendingMigration, Search, Tables, Transaction } from './database.ts';
+import { databaseError, isRetryable } from './database-errors.ts';
+import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
+
+export interface PostgresOptions {
+  readonly poolSize: number;
+  readonly waitMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+const STATEMENT_TIMEOUT_MS = 10_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
+const TRANSACTION_ATTEMPTS = 5;
+/** Keys in one round trip at most, and round trips at once at most, so that those who wait gather. */
+const KEYS_PER_READ = 500;
+const KEYED_READS_AT_ONCE = 2;
+
+const ddl: Ddl = {
+  identity: 'bigint generated always as identity primary key',
+  integer: 'bigint',
+  boolean: 'boolean',
+  text: 'text collate "C"',
+  timestamp: 'timestamptz',
+  substringIndex: (table, column) => [
+    'create extension if not exists pg_trgm',
+    // fastupdate would leave new rows in a list that every search must scan, and make one sign-up pay for thousands.
+    `create index ${table}_${column}_substring on ${table} using gin (${column} gin_trgm_ops) with (fastupdate = off)`,
+    // How common a text is, is estimated from a sample; the default one is too small to tell rare from very rare.
+    `alter table ${table} alter column ${column} set statistics 1000`,
+  ],
+};
+
+const migrationDialect: MigrationDialect = {
+  ddl,
+  countMigrationTables: sql`select count(*) as tables from pg_catalog.pg_class where oid = to_regclass('migrations')`,
+  lock: (tx) => lock(tx, 'migrations'),
+  explain(error, statement) {
+    if (!statement.startsWith('create extension') || databaseError(error) !== error) return error;
+    const reason = error instanceof Error ? error.message : String(error);
+    return new Error(
+      `The extension pg_trgm could not be created (${reason}). As a superuser run CREATE EXTENSION pg_trgm; in this ` +
+        'database (package postgresql-contrib has it), then start again',
+      { cause: error },
+    );
+  },
+};
+
+/** Opens the PostgreSQL database that `url` names. */
+export function openPostgres(url: string, options: PostgresOptions): Database {
+  return new PostgresDatabase(url, options);
+}
+
+class PostgresDatabase implements Database {
+  readonly read: Kysely<Tables>;
+  readonly #url: string;
+  readonly #options: PostgresOptions;
+  readonly #pool: pg.Pool;
+  #closing: Promise<void> | undefined;
+
+  constructor(url: string, options: PostgresOptions) {
+    this.#url = url;
+    this.#options = options;
+    this.#pool = createPool(url, STATEMENT_TIMEOUT_MS, options);
+    this.read = createKysely(this.#pool, options.onError);
+  }
+
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.read.transaction().execute(work);
+      } catch (error) {
+        if (!isRetryable(error)) throw error;
+        if (attempt === TRANSACTION_ATTEMPTS)
+          throw new DoorwardError('database_unavailable', { cause: error });
+      }
+      await sleep(Math.random() * 10 * 2 ** attempt);
+    }
+  }
+
+  lock(tx: Transaction, name: string): Promise<void> {
+    return lock(tx, name);
+  }
+
+  keyedRead<Row>(query: string): (key: string) => Promise<Row | undefined> {
+    const text = query.replace(/=\s*key_placeholder/, '= any($1)');
+    if (text === query) throw new Error('A keyed read needs `= key_placeholder`');
+    const name = createHash('sha256').update(text).digest('hex').slice(0, 32);
+    return shareRoundTrips(async (keys) => {
+      const client = await connect(this.#pool);
+      try {
+        const { rows } = await client.query({ name, text, values: [keys] });
+        client.release();
+        return new Map(rows.map((row) => [row.lookup_key, row]));
+      } catch (error) {
+        client.release(true);
+        throw databaseError(error);
+      }
+    });
+  }
+
+  async search(table: string, column: string, text: string, few: number): Promise<Search> {
+    const condition = this.contains(table, column, text);
+    const id = sql.ref(`${table}.id`);
+    // Asked for a few rows in some order, the planner prefers to walk that order and filter, however rare the text is.
+    // Without an order it goes to the index.
+    const { rows } = await sql<{ id: number }>`select ${id} from ${sql.table(table)} where ${condition}
+      limit ${few + 1}`.execute(this.read);
+    if (rows.length > few) return { condition, few: false };
+    const ids = rows.map((row) => row.id);
+    // The text is compared again, because a row may have changed since.
+    return { condition: sql`(${id} = any(${ids}::bigint[]) and ${condition})`, few: true };
+  }
+
+  contains(table: string, column: string, text: string): Expression<SqlBool> {
+    const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
+    return sql`${sql.ref(`${table}.${column}`)} like ${pattern}`;
+  }
+
+  async ping(): Promise<void> {
+    await sql`select 1`.execute(this.read);
+  }
+
+  async migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
+    // Indexing a large table takes longer than a request may, and so does waiting for another process that does it.
+    const pool = createPool(this.#url, 0, { ...this.#options, poolSize: 1 });
+    try {
+      return await applyMigrations(createKysely(pool, this.#options.onError), migrationDialect, migrations);
+    } finally {
+      await pool.end();
+    }
+  }
+
+  pendingMigrations(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
+    return missingMigrations(this.read, migrationDialect, migrations);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#pool.end();
+    return this.#closing;
+  }
+}
+
+async function lock(tx: Transaction, name: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
+}
+
+/**
+ * Turns a read of many keys into a read of one: keys asked for before a round trip begins share it. A key asked for
+ * while one is under way waits for the next, so that nobody is given what was read before they asked.
+ */
+function shareRoundTrips<Row>(readAll: (keys: string[]) => Promise<Map<string, Row>>) {
+  interface Lookup {
+    readonly result: Promise<Row | undefined>;
+    readonly resolve: (row: Row | undefined) => void;
+    readonly reject: (error: unknown) => void;
+  }
+  const waiting = new Map<string, Lookup>();
+  let underWay = 0;
+  let scheduled = false;
+
+  const schedule = () => {
+    if (scheduled || waiting.size === 0 || underWay >= KEYED_READS_AT_ONCE) return;
+    scheduled = true;
+    setImmediate(flush);
+  };
+
+  const flush = async () => {
+    scheduled = false;
+    const batch = new Map([...waiting].slice(0, KEYS_PER_READ));
+    for (const key of batch.keys()) waiting.delete(key);
+    underWay++;
+    schedule();
+    try {
+      const rows = await readAll([...batch.keys()]);
+      for (const [key, lookup] of batch) lookup.resolve(rows.get(key));
+    } catch (error) {
+      for (const lookup of batch.values()) lookup.reject(error);
+    }
+    underWay--;
+    schedule();
+  };
+
+  return (key: string): Promise<Row | undefined> => {
+    let lookup = waiting.get(key);
+    if (lookup === undefined) {
+      const { promise: result, resolve, reject } = Promise.withResolvers<Row | undefined>();
+      lookup = { result, resolve, reject };
+      waiting.set(key, lookup);
+      schedule();
+    }
+    return lookup.result;
+  };
+}
+
+function createPool(
+  url: string,
+  statementTimeoutMs: number,
+  { poolSize, waitMs, onError }: PostgresOptions,
+): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    connectionTimeoutMillis: waitMs,
+    keepAlive: true,
+    application_name: 'doorward',
+    types: { getTypeParser },
+    // A server that is gone without a word answers nothing, not even that the statement took too long.
+    ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + 1000 } : {}),
+    onConnect: async (client) => {
+      // Statements rather than start-up options: those collide with options in the URL, and poolers refuse them.
+      await client.query(
+        `set timezone = 'UTC'; set datestyle = 'ISO'; set statement_timeout = ${statementTimeoutMs}; ` +
+          `set idle_in_transaction_session_timeout = ${statementTimeoutMs > 0 ? IDLE_IN_TRANSACTION_TIMEOUT_MS : 0}`,
+      );
+    },
+  });
+  // An error event that nobody hears ends the process. Each client has one listener for when it is idle and for when
+  // it is in use between two queries; the pool drops it and repeats its error.
+  pool.on('connect', (client) => client.on('error', onError));
+  pool.on('error', () => {});
+  return pool;
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+const textParsers = new Map<number, (value: string) => unknown>([
+  [pg.types.builtins.INT8, Number],
+  [pg.types.builtins.TIMESTAMPTZ, toRfc3339],
+]);
+
+function getTypeParser(oid: number, format?: 'text' | 'binary') {
+  return (format !== 'binary' && textParsers.get(oid)) || pg.types.getTypeParser(oid, format);
+}
+
+/** `2026-11-23 12:00:00.123456+00` as `2026-11-23T12:00:00.123Z`; what has no such form (`infinity`) as it is. */
+function toRfc3339(value: string): string {
+  if (!/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00$/.test(value)) return value;
+  return `${value.slice(0, 10)}T${value.slice(11, 19)}.${value.slice(20, -3).padEnd(3, '0').slice(0, 3)}Z`;
+}
+
+function createKysely(pool: pg.Pool, onError: (error: unknown) => void): Kysely<Tables> {
+  return new Kysely<Tables>({
+    dialect: {
+      createDriver: () => new PostgresDriver(pool, onError),
+      createAdapter: () => new PostgresAdapter(),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+    },
+  });
+}
+
+class PostgresDriver implements Driver {
+  readonly #pool: pg.Pool;
+  readonly #onError: (error: unknown) => void;
+
+  constructor(pool: pg.Pool, onError: (error: unknown) => void) {
+    this.#pool = pool;
+    this.#onError = onError;
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<PostgresConnection> {
+    return new PostgresConnection(await connect(this.#pool));
+  }
+
+  async beginTransaction(connection: PostgresConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin isolation level read committed'));
+  }
+
+  async commitTransaction(connection: PostgresConnection): Promise<void> {
+    // PostgreSQL answers COMMIT with ROLLBACK when a statement failed and `work` went on as if it had not.
+    if ((await connection.query(CompiledQuery.raw('commit'))).command === 'ROLLBACK') {
+      throw new AbortedTransactionError();
+    }
+  }
+
+  async rollbackTransaction(connection: PostgresConnection): Promise<void> {
+    try {
+      await connection.executeQuery(CompiledQuery.raw('rollback'));
+    } catch (error) {
+      // The caller is to learn the first error, not this one.
+      connection.broken = true;
+      this.#onError(error);
+    }
+  }
+
+  async releaseConnection(connection: PostgresConnection): Promise<void> {
+    connection.release();
+  }
+
+  async destroy(): Promise<void> {}
+}
+
+class PostgresConnection implements DatabaseConnection {
+  readonly #client: pg.PoolClient;
+  /** Whether the pool is to drop the connection rather than to give it to the next one. */
+  broken = false;
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client;
+  }
+
+  async query(query: CompiledQuery): Promise<pg.QueryResult> {
+    try {
+      return await this.#client.query(query.sql, [...query.parameters]);
+    } catch (error) {
+      const classified = databaseError(error);
+      if (classified !== error) this.broken = true;
+      throw classified;
+    }
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const { command, rowCount, rows } = await this.query(query);
+    const writes =
+      command === 'INSERT' || command === 'UPDATE' || command === 'DELETE' || command === 'MERGE';
+    return writes ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };
+  }
+
+  // biome-ignore lint/correctness/useYield: an iterator that is never had
+  async *streamQuery(): AsyncIterableIterator<never> {
+    throw new Error('Streaming is not offered, because SQLite cannot');
+  }
+
+  release(): void {
+    this.#client.release(this.broken);
+  }
+}

@@ -1,0 +1,346 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import BetterSqlite3 from 'better-sqlite3';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { onEachDatabase } from '../../test/support/databases.ts';
+import { startPostgres, type TestPostgres } from '../../test/support/postgres.ts';
+import type { Database, Migration } from './database.ts';
+import { openDatabase } from './open.ts';
+
+const unavailable = { name: 'DoorwardError', code: 'database_unavailable' };
+
+const counters: Migration = {
+  id: '0001-counters',
+  statements: (ddl) => [
+    `create table counters (id ${ddl.identity}, name ${ddl.text} not null, value ${ddl.integer} not null)`,
+    `insert into counters (name, value) values ('a', 0), ('b', 0)`,
+    ...ddl.substringIndex('counters', 'name'),
+  ],
+};
+const second: Migration = { id: '0002-flag', statements: () => [`alter table counters add flag integer`] };
+
+async function open(url: string, waitMs = 5000): Promise<Database> {
+  const db = await openDatabase({ url, waitMs });
+  after(() => db.close());
+  return db;
+}
+
+const increment = (db: Database, name: string) =>
+  db.transaction((tx) => sql`update counters set value = value + 1 where name = ${name}`.execute(tx));
+
+async function counterValue(db: Database, name: string): Promise<number | undefined> {
+  const { rows } = await sql<{ value: number }>`select value from counters where name = ${name}`.execute(
+    db.read,
+  );
+  return rows[0]?.value;
+}
+
+/** Runs a module's text in a process of its own; resolves to what it prints. */
+async function inProcess(source: string, argument: string): Promise<string> {
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', source, argument], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  assert.equal(code, 0);
+  return output.trim();
+}
+
+const openModule = JSON.stringify(new URL('./open.ts', import.meta.url).href);
+const migrateInProcess = `
+  import { openDatabase } from ${openModule};
+  const migration = {
+    id: '0001-counters',
+    statements: (ddl) => [
+      'create table counters (id ' + ddl.identity + ', name ' + ddl.text + ')',
+      ...ddl.substringIndex('counters', 'name'),
+    ],
+  };
+  const db = await openDatabase({ url: process.argv.at(-1) });
+  const applied = await db.migrate([migration]);
+  await db.close();
+  console.log(applied.length);
+`;
+
+onEachDatabase((database) => {
+  test('of ten processes that migrate an empty database at once, one applies each step', async () => {
+    const url = await database.createUrl();
+    const applied = await Promise.all(Array.from({ length: 10 }, () => inProcess(migrateInProcess, url)));
+    assert.deepEqual(applied.toSorted(), [...Array(9).fill('0'), '1']);
+  });
+
+  test('pending migrations are told without a trace in the database', async () => {
+    const url = await database.createUrl();
+    const db = await open(url);
+    const pending = await db.pendingMigrations([second, counters]);
+    assert.deepEqual(
+      pending.map(({ id }) => id),
+      ['0001-counters', '0002-flag'],
+    );
+    assert.match(pending[0]?.statements[0] ?? '', /^create table counters/);
+    if (database.name === 'SQLite') assert.ok(!existsSync(url.slice('sqlite:'.length)));
+    await assert.rejects(sql`select * from migrations`.execute(db.read), /migrations/);
+    await db.migrate([counters]);
+    assert.deepEqual(
+      (await db.pendingMigrations([counters, second])).map(({ id }) => id),
+      ['0002-flag'],
+    );
+    assert.equal((await db.migrate([counters, second])).length, 1);
+    assert.equal((await db.migrate([counters, second])).length, 0);
+  });
+
+  test('a step that fails leaves none of the steps before it', async () => {
+    const db = await open(await database.createUrl());
+    const broken: Migration = {
+      id: '0003-broken',
+      statements: () => ['create table broken (id integer)', 'nonsense'],
+    };
+    await assert.rejects(db.migrate([counters, broken]), /nonsense/);
+    await assert.rejects(sql`select * from counters`.execute(db.read), /counters/);
+    assert.equal((await db.migrate([counters])).length, 1);
+  });
+
+  test('a database of a newer version, or with another history, is refused', async () => {
+    const db = await open(await database.createUrl());
+    await db.migrate([counters, second]);
+    await assert.rejects(db.migrate([counters]), /newer version.*0002-flag/);
+    await assert.rejects(db.pendingMigrations([counters]), /newer version.*0002-flag/);
+    const other: Migration = {
+      id: '0002-flag',
+      statements: () => ['alter table counters add other integer'],
+    };
+    await assert.rejects(db.migrate([counters, other]), /0002-flag is not the one that was applied/);
+    await assert.rejects(db.migrate([counters, second, second]), /Two migrations/);
+  });
+});
+
+describe('SQLite', () => {
+  onlySqlite((createUrl) => {
+    test('file and folder are for their owner alone, and commits are synchronous', async () => {
+      const url = `${(await createUrl()).slice(0, -'doorward.db'.length)}data/doorward.db`;
+      const path = url.slice('sqlite:'.length);
+      const db = await open(url);
+      await db.migrate([counters]);
+      const modes = [path, `${path}-wal`, path.slice(0, -'/doorward.db'.length)].map(
+        (each) => statSync(each).mode,
+      );
+      assert.deepEqual(
+        modes.map((mode) => mode & 0o777),
+        [0o600, 0o600, 0o700],
+      );
+      const pragmas = await db.transaction(async (tx) => {
+        const { rows: synchronous } = await sql`pragma synchronous`.execute(tx);
+        const { rows: foreignKeys } = await sql`pragma foreign_keys`.execute(tx);
+        const { rows: journal } = await sql`pragma journal_mode`.execute(tx);
+        return Object.assign({}, synchronous[0], foreignKeys[0], journal[0]);
+      });
+      assert.deepEqual(pragmas, { synchronous: 2, foreign_keys: 1, journal_mode: 'wal' });
+    });
+
+    for (const url of ['file', ':memory:']) {
+      test(`reading refuses to write (${url})`, async () => {
+        const db = await open(url === 'file' ? await createUrl() : 'sqlite::memory:');
+        await db.migrate([counters]);
+        await assert.rejects(sql`delete from counters`.execute(db.read), /takes a transaction/);
+        await assert.rejects(
+          sql`insert into counters (name, value) values ('c', 1) returning *`.execute(db.read),
+        );
+        await assert.rejects(db.read.transaction().execute((tx) => sql`select 1`.execute(tx)));
+        assert.equal(await counterValue(db, 'a'), 0);
+        await increment(db, 'a');
+        assert.equal(await counterValue(db, 'a'), 1);
+      });
+    }
+
+    test('while another process holds the lock the event loop turns, reads go on and writes fail in the end', async () => {
+      const url = await createUrl();
+      const db = await open(url, 300);
+      await db.migrate([counters]);
+      const holder = new BetterSqlite3(url.slice('sqlite:'.length));
+      holder.exec('begin immediate');
+      let ticks = 0;
+      const ticking = setInterval(() => ticks++, 1);
+      const writes = ['a', 'b', 'a', 'b'].map((name) => increment(db, name));
+      const outcomes = Promise.allSettled(writes);
+      assert.equal(await counterValue(db, 'a'), 0);
+      for (const outcome of await outcomes) {
+        assert.ok(outcome.status === 'rejected' && outcome.reason.code === 'database_unavailable');
+      }
+      clearInterval(ticking);
+      assert.ok(ticks > 20, `${ticks} ticks`);
+
+      const waiting = increment(db, 'a');
+      await sleep(20);
+      holder.exec('rollback');
+      holder.close();
+      await waiting;
+      assert.equal(await counterValue(db, 'a'), 1);
+    });
+
+    test('a transaction that waits for itself fails instead of hanging', async () => {
+      const db = await open(await createUrl(), 50);
+      await db.migrate([counters]);
+      await assert.rejects(
+        db.transaction(() => increment(db, 'a')),
+        unavailable,
+      );
+      await increment(db, 'a');
+      assert.equal(await counterValue(db, 'a'), 1);
+    });
+
+    test('a file that is no database is database_unavailable', async () => {
+      const url = await createUrl();
+      writeFileSync(url.slice('sqlite:'.length), 'This is not a database. '.repeat(500));
+      const db = await open(url);
+      await assert.rejects(db.ping(), unavailable);
+      await assert.rejects(increment(db, 'a'), unavailable);
+    });
+
+    test('a full disk fails the transaction alone', async () => {
+      const db = await open(await createUrl());
+      await db.migrate([counters]);
+      await db.transaction((tx) => sql`pragma max_page_count = 40`.execute(tx));
+      const large = 'x'.repeat(300_000);
+      const insert = () =>
+        db.transaction((tx) => sql`insert into counters (name, value) values (${large}, 0)`.execute(tx));
+      await assert.rejects(insert, unavailable);
+      await increment(db, 'a');
+      assert.equal(await counterValue(db, 'a'), 1);
+    });
+  });
+});
+
+describe('PostgreSQL', () => {
+  let server: TestPostgres | undefined;
+  after(() => server?.stop());
+  const startServer = async () => {
+    server ??= await startPostgres({ settings: { deadlock_timeout: '50ms' } });
+    return server;
+  };
+
+  test('a database that went away gives database_unavailable and recovers by itself', async () => {
+    const postgres = await startServer();
+    const errors: unknown[] = [];
+    const db = await openDatabase({
+      url: await postgres.createDatabase(),
+      onError: (error) => errors.push(error),
+    });
+    after(() => db.close());
+    await db.migrate([counters]);
+    const lookup = db.keyedRead<{ value: number }>(
+      'select name as lookup_key, value from counters where counters.name = key_placeholder',
+    );
+    assert.equal((await lookup('a'))?.value, 0);
+
+    const begun = Promise.withResolvers<void>();
+    const interrupted = Promise.withResolvers<void>();
+    const open = assert.rejects(
+      db.transaction(async (tx) => {
+        await sql`update counters set value = 99 where name = 'a'`.execute(tx);
+        begun.resolve();
+        await interrupted.promise;
+        await sql`update counters set value = 99 where name = 'b'`.execute(tx);
+      }),
+      unavailable,
+    );
+    await begun.promise;
+    await postgres.kill();
+    interrupted.resolve();
+    await open;
+    await assert.rejects(db.ping(), unavailable);
+    await assert.rejects(increment(db, 'a'), unavailable);
+    await assert.rejects(Promise.resolve(lookup('a')), unavailable);
+    await assert.rejects(db.migrate([counters]), unavailable);
+
+    await postgres.restart();
+    await increment(db, 'a');
+    assert.equal(await counterValue(db, 'a'), 1);
+    assert.equal(await counterValue(db, 'b'), 0);
+    assert.equal((await lookup('a'))?.value, 1);
+    assert.ok(errors.length > 0);
+  });
+
+  test('a deadlock is resolved by running the transaction again', async () => {
+    const db = await open(await (await startServer()).createDatabase());
+    await db.migrate([counters]);
+    let runs = 0;
+    const crosswise = (first: string, then: string) =>
+      db.transaction(async (tx) => {
+        runs++;
+        await sql`update counters set value = value + 1 where name = ${first}`.execute(tx);
+        await sleep(30);
+        await sql`update counters set value = value + 1 where name = ${then}`.execute(tx);
+      });
+    await Promise.all([crosswise('a', 'b'), crosswise('b', 'a')]);
+    assert.equal(runs, 3);
+    assert.equal(await counterValue(db, 'a'), 2);
+    assert.equal(await counterValue(db, 'b'), 2);
+  });
+
+  test('a failed statement that work goes on after fails the transaction', async () => {
+    const db = await open(await (await startServer()).createDatabase());
+    await db.migrate([counters]);
+    const work = db.transaction(async (tx) => {
+      await sql`update counters set value = 1`.execute(tx);
+      await sql`select 1/0`.execute(tx).catch(() => {});
+    });
+    await assert.rejects(work, /rolled back instead of committed/);
+    assert.equal(await counterValue(db, 'a'), 0);
+  });
+
+  test('a read-only server is database_unavailable for writers alone', async () => {
+    const postgres = await startServer();
+    const url = await postgres.createDatabase();
+    await (await open(url)).migrate([counters]);
+    const db = await open(`${url}?options=-c%20default_transaction_read_only%3Don`);
+    await assert.rejects(increment(db, 'a'), unavailable);
+    assert.equal(await counterValue(db, 'a'), 0);
+  });
+
+  test('lookups of one tick share one query, and those that come during it share the next', async (t) => {
+    const db = await open(await (await startServer()).createDatabase());
+    await db.migrate([counters]);
+    const lookup = db.keyedRead<{ value: number }>(
+      'select name as lookup_key, value from counters where counters.name = key_placeholder',
+    );
+    await lookup('a');
+    const query = t.mock.method(pg.Client.prototype, 'query');
+    const keys = ['a', 'b', 'a', ...Array.from({ length: 60 }, (_, index) => `none ${index}`)];
+    const found = await Promise.all(keys.map(async (key) => lookup(key)));
+    assert.deepEqual(found.slice(0, 4), [
+      { lookup_key: 'a', value: 0 },
+      { lookup_key: 'b', value: 0 },
+      { lookup_key: 'a', value: 0 },
+      undefined,
+    ]);
+    assert.equal(query.mock.callCount(), 1);
+  });
+
+  test('a role that may not create the extension is told what to run', async () => {
+    const postgres = await startServer();
+    const url = new URL(await postgres.createDatabase());
+    const admin = new pg.Client({ connectionString: url.href });
+    await admin.connect();
+    await admin.query('create role plain login; grant create on schema public to plain');
+    url.username = 'plain';
+    const db = await open(url.href);
+    await assert.rejects(db.migrate([counters]), /run CREATE EXTENSION pg_trgm/);
+    await admin.query('create extension pg_trgm');
+    await admin.end();
+    assert.equal((await db.migrate([counters])).length, 1);
+  });
+});
+
+/** Tests of what only SQLite does, with folders that are cleaned up. */
+function onlySqlite(define: (createUrl: () => Promise<string>) => void): void {
+  onEachDatabase((database) => {
+    if (database.name === 'SQLite') define(database.createUrl);
+  });
+}

@@ -1,0 +1,391 @@
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import BetterSqlite3 from 'better-sqlite3';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  type Expression,
+  Kysely,
+  type QueryResult,
+  type SqlBool,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+} from 'kysely';
+import type { Database, Ddl, Migration, PendingMigration, Search, Tables, Transaction } from './database.ts';
+import { databaseError, isLocked } from './database-errors.ts';
+import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
+import { Mutex } from './mutex.ts';
+
+export interface SqliteOptions {
+  readonly waitMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** A migration of a large table takes its time, and the processes that start beside it wait for it. */
+const MIGRATION_WAIT_MS = 300_000;
+const STATEMENTS_KEPT = 200;
+
+type Row = Record<string, unknown>;
+type Statement = BetterSqlite3.Statement<unknown[], Row>;
+
+const ddl: Ddl = {
+  identity: 'integer primary key autoincrement',
+  integer: 'integer',
+  boolean: 'boolean',
+  text: 'text',
+  timestamp: 'text',
+  substringIndex(table, column) {
+    const index = substringIndexName(table, column);
+    const forget = `insert into ${index} (${index}, rowid, ${column}) values ('delete', old.id, old.${column});`;
+    const enter = `insert into ${index} (rowid, ${column}) values (new.id, new.${column});`;
+    return [
+      `create virtual table ${index} using fts5(${column}, content='${table}', content_rowid='id', ` +
+        `tokenize='trigram case_sensitive 1', columnsize=0)`,
+      // Without it a deleted text stays readable in the index until segments happen to be merged.
+      `insert into ${index} (${index}, rank) values ('secure-delete', 1)`,
+      `insert into ${index} (${index}) values ('rebuild')`,
+      `create trigger ${index}_insert after insert on ${table} begin ${enter} end`,
+      `create trigger ${index}_delete after delete on ${table} begin ${forget} end`,
+      `create trigger ${index}_update after update of id, ${column} on ${table} ` +
+        `when old.${column} is not new.${column} or old.id <> new.id begin ${forget} ${enter} end`,
+    ];
+  },
+};
+
+const migrationDialect: MigrationDialect = {
+  ddl,
+  countMigrationTables: sql`select count(*) as tables from sqlite_schema where type = 'table' and name = 'migrations'`,
+  // BEGIN IMMEDIATE already lets one writer in at a time.
+  lock: async () => {},
+  explain: (error) => error,
+};
+
+/** Opens the SQLite file at `path`, or a database in memory. */
+export function openSqlite(path: string, options: SqliteOptions): Database {
+  return new SqliteDatabase(path, options);
+}
+
+class SqliteDatabase implements Database {
+  readonly read: Kysely<Tables>;
+  readonly #path: string;
+  readonly #options: SqliteOptions;
+  readonly #write: Kysely<Tables>;
+  readonly #writing = new Mutex();
+  #opening: Promise<Connections> | undefined;
+  #connections: Connections | undefined;
+  #closed = false;
+
+  constructor(path: string, options: SqliteOptions) {
+    this.#path = path;
+    this.#options = options;
+    this.#write = this.#writeWithin(options.waitMs);
+    this.read = createKysely({
+      open: async () => (await this.#open()).reader,
+      // One connection for all: a read that did not wait for its turn would see what is not committed.
+      ...(this.#inMemory ? { turns: this.#writing } : {}),
+      ...options,
+    });
+  }
+
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#write.transaction().execute(work);
+  }
+
+  async lock(): Promise<void> {
+    // BEGIN IMMEDIATE already lets one writer in at a time.
+  }
+
+  keyedRead<Found>(query: string): (key: string) => Found | undefined | Promise<Found | undefined> {
+    const text = query.replace('key_placeholder', '?');
+    const slowly = async (key: string) => {
+      const { rows } = await this.read.executeQuery<Found>(CompiledQuery.raw(text, [key]));
+      return rows[0];
+    };
+    if (this.#inMemory) return slowly;
+    let prepared: ((key: string) => Row | undefined) | undefined;
+    return (key) => {
+      try {
+        prepared ??= this.#connections?.reader.prepareGet(text);
+        if (prepared !== undefined) return prepared(key) as Found | undefined;
+      } catch (error) {
+        if (!isLocked(error)) throw databaseError(error);
+      }
+      return slowly(key);
+    };
+  }
+
+  async search(table: string, column: string, text: string, few: number): Promise<Search> {
+    const index = sql.table(substringIndexName(table, column));
+    const phrase = `"${text.replaceAll('"', '""')}"`;
+    const { rows } = await sql<{ id: number }>`select rowid as id from ${index} where ${index} match ${phrase}
+      limit ${few + 1}`.execute(this.read);
+    const contains = this.contains(table, column, text);
+    if (rows.length > few) return { condition: contains, few: false };
+    const ids = JSON.stringify(rows.map(({ id }) => id));
+    const id = sql.ref(`${table}.id`);
+    // The text is compared again, because a row may have changed since.
+    return { condition: sql`(${id} in (select value from json_each(${ids})) and ${contains})`, few: true };
+  }
+
+  contains(table: string, column: string, text: string): Expression<SqlBool> {
+    return sql`instr(${sql.ref(`${table}.${column}`)}, ${text}) > 0`;
+  }
+
+  async ping(): Promise<void> {
+    await sql`select 1 from sqlite_schema limit 1`.execute(this.read);
+  }
+
+  async migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
+    return applyMigrations(this.#writeWithin(MIGRATION_WAIT_MS), migrationDialect, migrations);
+  }
+
+  async pendingMigrations(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
+    if (!this.#inMemory && !existsSync(this.#path)) return spellOut(migrations, ddl);
+    return missingMigrations(this.read, migrationDialect, migrations);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#writing.acquire(this.#options.waitMs).catch(this.#options.onError);
+    const connections = await this.#opening?.catch(() => undefined);
+    connections?.reader.close();
+    connections?.writer.close();
+    // Whoever still waits for a turn learns at once that there is nothing left to wait for.
+    this.#writing.release();
+  }
+
+  get #inMemory(): boolean {
+    return this.#path === ':memory:';
+  }
+
+  #writeWithin(waitMs: number): Kysely<Tables> {
+    const open = async () => (await this.#open()).writer;
+    return createKysely({ open, turns: this.#writing, ...this.#options, waitMs });
+  }
+
+  #open(): Promise<Connections> {
+    if (this.#closed)
+      return Promise.reject(databaseError(new TypeError('The database connection is not open')));
+    this.#opening ??= openConnections(this.#path, this.#options.waitMs).then(
+      (connections) => {
+        this.#connections = connections;
+        return connections;
+      },
+      (error) => {
+        this.#opening = undefined;
+        throw error;
+      },
+    );
+    return this.#opening;
+  }
+}
+
+interface Connections {
+  readonly reader: SqliteConnection;
+  readonly writer: SqliteConnection;
+}
+
+async function openConnections(path: string, waitMs: number): Promise<Connections> {
+  const deadline = performance.now() + waitMs;
+  if (path === ':memory:') {
+    const handle = new BetterSqlite3(path);
+    configure(handle);
+    return {
+      reader: new SqliteConnection(handle, true, waitMs),
+      writer: new SqliteConnection(handle, false, waitMs),
+    };
+  }
+  return untilUnlocked(deadline, () => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, 'a', 0o600));
+    // better-sqlite3 waits synchronously, so SQLite itself must not wait for locks: `untilUnlocked` does.
+    const writer = new BetterSqlite3(path, { timeout: 0 });
+    try {
+      writer.pragma('journal_mode = wal');
+      configure(writer);
+      const reader = new BetterSqlite3(path, { timeout: 0, readonly: true });
+      configure(reader);
+      return {
+        reader: new SqliteConnection(reader, true, waitMs),
+        writer: new SqliteConnection(writer, false, waitMs),
+      };
+    } catch (error) {
+      writer.close();
+      throw error;
+    }
+  });
+}
+
+function configure(handle: BetterSqlite3.Database): void {
+  handle.pragma('synchronous = full');
+  handle.pragma('foreign_keys = on');
+  handle.pragma('trusted_schema = off');
+}
+
+/** A statement that meets a lock was not run. It is tried again from a timer, so that the event loop goes on. */
+async function untilUnlocked<T>(deadline: number, attempt: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isLocked(error) || performance.now() >= deadline) throw databaseError(error);
+    }
+    await sleep(1 + Math.random() * 9);
+  }
+}
+
+/** One connection with its prepared statements. */
+class SqliteConnection implements DatabaseConnection {
+  readonly #handle: BetterSqlite3.Database;
+  readonly #readOnly: boolean;
+  readonly #waitMs: number;
+  readonly #statements = new Map<string, { statement: Statement; booleans: readonly string[] }>();
+
+  constructor(handle: BetterSqlite3.Database, readOnly: boolean, waitMs: number) {
+    this.#handle = handle;
+    this.#readOnly = readOnly;
+    this.#waitMs = waitMs;
+  }
+
+  get inTransaction(): boolean {
+    return this.#handle.inTransaction;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.run(query, performance.now() + this.#waitMs) as Promise<QueryResult<R>>;
+  }
+
+  run(query: CompiledQuery, deadline: number): Promise<QueryResult<unknown>> {
+    const parameters = query.parameters.map((value) => (typeof value === 'boolean' ? Number(value) : value));
+    return untilUnlocked(deadline, () => {
+      const { statement, booleans } = this.#prepare(query.sql);
+      if (!statement.reader)
+        return { rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) };
+      const rows = statement.all(...parameters);
+      if (booleans.length > 0) for (const row of rows) restoreBooleans(row, booleans);
+      return { rows };
+    });
+  }
+
+  /** The first row for one parameter, read at once. Throws what SQLite throws. */
+  prepareGet(text: string): (parameter: string) => Row | undefined {
+    const { statement, booleans } = this.#prepare(text);
+    return (parameter) => {
+      const row = statement.get(parameter);
+      if (row !== undefined) restoreBooleans(row, booleans);
+      return row;
+    };
+  }
+
+  // biome-ignore lint/correctness/useYield: an iterator that is never had
+  async *streamQuery(): AsyncIterableIterator<never> {
+    throw new Error('Streaming would hold the connection of all readers');
+  }
+
+  close(): void {
+    this.#handle.close();
+  }
+
+  #prepare(text: string) {
+    let prepared = this.#statements.get(text);
+    if (prepared === undefined) {
+      const statement = this.#handle.prepare<unknown[], Row>(text);
+      if (this.#readOnly && !statement.readonly) throw new Error('Writing takes a transaction');
+      const columns = statement.reader ? statement.columns() : [];
+      const booleans = columns
+        .filter(({ type }) => type?.toLowerCase() === 'boolean')
+        .map(({ name }) => name);
+      prepared = { statement, booleans };
+      const [oldest] = this.#statements.keys();
+      if (oldest !== undefined && this.#statements.size >= STATEMENTS_KEPT) this.#statements.delete(oldest);
+      this.#statements.set(text, prepared);
+    }
+    return prepared;
+  }
+}
+
+function restoreBooleans(row: Row, booleans: readonly string[]): void {
+  for (const name of booleans) if (row[name] !== null) row[name] = row[name] === 1;
+}
+
+interface SqliteDriverOptions extends SqliteOptions {
+  readonly open: () => Promise<SqliteConnection>;
+  /** Whoever shares the connection takes turns. Without it queries of several callers mix, one statement each. */
+  readonly turns?: Mutex;
+}
+
+function createKysely(options: SqliteDriverOptions): Kysely<Tables> {
+  return new Kysely<Tables>({
+    dialect: {
+      createDriver: () => new SqliteDriver(options),
+      createAdapter: () => new UnqueuedSqliteAdapter(),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+      createIntrospector: (db) => new SqliteIntrospector(db),
+    },
+  });
+}
+
+/** Kysely's own queue has no time limit; the driver's has. */
+class UnqueuedSqliteAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
+class SqliteDriver implements Driver {
+  readonly #options: SqliteDriverOptions;
+  #connection: SqliteConnection | undefined;
+  /** Until when whoever has the turn may wait, counted from when they asked for it. */
+  #deadline = 0;
+
+  constructor(options: SqliteDriverOptions) {
+    this.#options = options;
+  }
+
+  async init(): Promise<void> {
+    this.#connection = await this.#options.open();
+  }
+
+  async acquireConnection(): Promise<SqliteConnection> {
+    const deadline = performance.now() + this.#options.waitMs;
+    await this.#options.turns?.acquire(this.#options.waitMs);
+    this.#deadline = deadline;
+    if (this.#connection === undefined) throw new Error('The driver is not initialised');
+    return this.#connection;
+  }
+
+  async beginTransaction(connection: SqliteConnection): Promise<void> {
+    // One that could not be rolled back may still be open.
+    await this.rollbackTransaction(connection);
+    await connection.run(CompiledQuery.raw('begin immediate'), this.#deadline);
+  }
+
+  async commitTransaction(connection: SqliteConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'));
+  }
+
+  async rollbackTransaction(connection: SqliteConnection): Promise<void> {
+    try {
+      // SQLite has already rolled back after some errors (disk full, input/output).
+      if (connection.inTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
+    } catch (error) {
+      // The caller is to learn the first error, not this one.
+      this.#options.onError(error);
+    }
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.#options.turns?.release();
+  }
+
+  async destroy(): Promise<void> {}
+}
+
+function substringIndexName(table: string, column: string): string {
+  return `${table}_${column}_substring`;
+}

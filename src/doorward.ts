@@ -1,0 +1,103 @@
+import { type AuthService, createAuthService } from './auth-service.ts';
+import type { Migration } from './database/database.ts';
+import { openDatabase } from './database/open.ts';
+import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
+import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
+import { type Keys, keyMigrations, loadKeys, resolveSecretKey } from './features/keys/index.ts';
+import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
+import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
+import { type Clock, createEvents, type Kernel, type Log } from './kernel.ts';
+import { createLog } from './log.ts';
+import { type GivenSettings, readSettings, type Settings } from './settings.ts';
+
+/** The schema's history, of all features. */
+export const migrations: readonly Migration[] = [
+  ...accountMigrations,
+  ...passwordMigrations,
+  ...keyMigrations,
+  ...sessionMigrations,
+  ...adminMigrations,
+];
+
+/** What an embedding program may bring of its own. */
+export interface DoorwardOptions {
+  /** A Pino logger, or one like it. By default entries go to standard output from LOG_LEVEL on. */
+  log?: Log;
+  clock?: Clock;
+}
+
+/** The features of one instance, wired together. What serves them over HTTP is added by `createDoorward`. */
+export interface Core extends AuthService {
+  readonly settings: Settings;
+  readonly kernel: Kernel;
+  readonly accounts: Accounts;
+  readonly passwords: Passwords;
+  readonly keys: Keys;
+  readonly sessions: Sessions;
+  readonly admin: Admin;
+  /** Waits for hashes under way, then closes the database. */
+  close(): Promise<void>;
+}
+
+const cleanUpIntervalMs = 10 * 60_000;
+
+/**
+ * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature.
+ * @throws SettingsError for a setting that is not accepted.
+ * @throws SecretKeyMismatchError when SECRET_KEY is not the one that the database was made with.
+ * @throws DoorwardError `database_unavailable`.
+ */
+export async function createCore(given: GivenSettings = {}, options: DoorwardOptions = {}): Promise<Core> {
+  const read = readSettings(given);
+  const log = options.log ?? createLog(read.LOG_LEVEL);
+  const clock = options.clock ?? { now: () => new Date() };
+  const secretKey = resolveSecretKey(read.SECRET_KEY, read.DATABASE_URL);
+  const settings = Object.freeze({ ...read, SECRET_KEY: secretKey });
+  const db = await openDatabase({
+    url: settings.DATABASE_URL,
+    poolSize: settings.DATABASE_POOL_SIZE,
+    onError: (error) => log.warn({ err: error }, 'database connection lost'),
+  });
+  try {
+    await db.migrate(migrations);
+    const kernel: Kernel = { settings, db, clock, log, events: createEvents() };
+    const passwords = createPasswords(kernel);
+    const accounts = createAccounts(kernel, passwords);
+    const keys = await loadKeys(kernel, secretKey);
+    const sessions = createSessions(kernel, { accounts, passwords, keys });
+    const admin = createAdmin(kernel, { accounts }, secretKey);
+    const auth = createAuthService({
+      keys: () => keys.current(),
+      parties: tokenParties(settings),
+      accessTokenTtlSeconds: settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60,
+      refreshTokenTtlSeconds: settings.REFRESH_TOKEN_EXPIRE_DAYS * 86_400,
+      now: () => clock.now(),
+    });
+
+    const cleanUp = setInterval(() => {
+      sessions
+        .deleteExpired()
+        .catch((error) => log.warn({ err: error }, 'clean-up of expired sessions failed'));
+    }, cleanUpIntervalMs);
+    cleanUp.unref();
+
+    return {
+      ...auth,
+      settings,
+      kernel,
+      accounts,
+      passwords,
+      keys,
+      sessions,
+      admin,
+      async close() {
+        clearInterval(cleanUp);
+        await passwords.queue.drain();
+        await db.close();
+      },
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+import type { Transaction } from '../../database/database.ts';
+import { activeAdminsLock, userLock } from '../../database/lock-names.ts';
+import { DoorwardError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import type { Passwords } from '../passwords/index.ts';
+import { deleteUser, findUser, hasOtherActiveAdmin } from './store.ts';
+
+/**
+ * Deletes an account with everything that hangs on it. `confirm` is asked in the same transaction, under the user's lock.
+ * @throws DoorwardError `user_not_found`, `last_admin`.
+ */
+export async function deleteAccount(
+  kernel: Kernel,
+  userId: number,
+  confirm?: (tx: Transaction) => Promise<void>,
+): Promise<void> {
+  const { db } = kernel;
+  await db.transaction(async (tx) => {
+    await db.lock(tx, activeAdminsLock);
+    await db.lock(tx, userLock(userId));
+    const user = await findUser(tx, userId);
+    if (user === undefined) throw new DoorwardError('user_not_found');
+    await confirm?.(tx);
+    if (user.is_admin && user.is_active && !(await hasOtherActiveAdmin(tx, userId))) {
+      throw new DoorwardError('last_admin');
+    }
+    await deleteUser(tx, userId);
+  });
+}
+
+/**
+ * Closes the account of whoever asks, after the password.
+ * @throws DoorwardError `current_password_incorrect`, `last_admin`.
+ */
+export async function closeAccount(
+  kernel: Kernel,
+  passwords: Passwords,
+  input: { userId: number; current_password: string },
+): Promise<void> {
+  const { userId, current_password } = input;
+  const checked = await passwords.check(userId, current_password);
+  if (checked === undefined) throw new DoorwardError('current_password_incorrect');
+  await deleteAccount(kernel, userId, async (tx) => {
+    // A change of the password that came first makes the one that was checked a wrong one.
+    if (!(await passwords.confirm(tx, userId, checked)))
+      throw new DoorwardError('current_password_incorrect');
+  });
+}

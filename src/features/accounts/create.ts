@@ -1,0 +1,54 @@
+import type { Transaction } from '../../database/database.ts';
+import { activeAdminsLock } from '../../database/lock-names.ts';
+import { parseEmailAddress } from '../../email-address.ts';
+import { DoorwardError, ValidationError, valueError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import type { Passwords } from '../passwords/index.ts';
+import { findUserByEmailKey, insertUser, type User } from './store.ts';
+
+export interface NewAccount {
+  email: string;
+  password: string;
+  name: string;
+  is_admin?: boolean | undefined;
+  is_active?: boolean | undefined;
+}
+
+/** The address and its identity. @throws ValidationError when it is no address. */
+export function requireEmailAddress(email: string): { email: string; email_key: string } {
+  const address = parseEmailAddress(email);
+  if (address === undefined)
+    throw new ValidationError([valueError(['body', 'email'], 'not a valid email address')]);
+  return address;
+}
+
+/**
+ * Makes an account. `allow` is asked in the same transaction, under the lock of the active admins.
+ * @throws DoorwardError `email_registered` when the address is taken; the database decides between racing requests.
+ * @throws ValidationError when the policy refuses the password.
+ */
+export async function createAccount(
+  kernel: Kernel,
+  passwords: Passwords,
+  account: NewAccount,
+  allow?: (tx: Transaction) => Promise<void>,
+): Promise<User> {
+  const { db, clock } = kernel;
+  const { password, name, is_admin = false, is_active = true } = account;
+  const address = requireEmailAddress(account.email);
+  passwords.assertAllowed(password, { email: address.email, name }, ['body', 'password']);
+  // What is taken already is refused before a hash is paid for.
+  if (await findUserByEmailKey(db.read, address.email_key)) throw new DoorwardError('email_registered');
+  const hash = await passwords.hash(password);
+  return db.transaction(async (tx) => {
+    if (allow !== undefined) {
+      await db.lock(tx, activeAdminsLock);
+      await allow(tx);
+    }
+    const now = clock.now().toISOString();
+    const user = await insertUser(tx, { ...address, name, is_admin, is_active, now });
+    if (user === undefined) throw new DoorwardError('email_registered');
+    await passwords.insert(tx, user.id, hash);
+    return user;
+  });
+}

@@ -1,0 +1,56 @@
+import type { Kysely } from 'kysely';
+import type { Tables, Transaction } from '../../database/database.ts';
+import { parseEmailAddress } from '../../email-address.ts';
+import type { Kernel } from '../../kernel.ts';
+import type { Passwords } from '../passwords/index.ts';
+import { type AccountChanges, changeAccount } from './change.ts';
+import { closeAccount, deleteAccount } from './close.ts';
+import { createAccount, type NewAccount } from './create.ts';
+import { type ImportedAccount, importAccounts } from './import.ts';
+import { signUp } from './sign-up.ts';
+import { findUser, findUserByEmailKey, hasAdmin, type User } from './store.ts';
+
+export type { AccountChanges } from './change.ts';
+export type { NewAccount } from './create.ts';
+export type { ImportedAccount } from './import.ts';
+export { accountMigrations } from './migrations.ts';
+export { accountRoutes } from './routes.ts';
+export { foldText, type User, userColumns } from './store.ts';
+
+export interface Accounts {
+  /** See `sign-up.ts`. */
+  signUp(input: { email: string; password: string; name: string }): Promise<User>;
+  /** See `create.ts`. */
+  create(account: NewAccount, allow?: (tx: Transaction) => Promise<void>): Promise<User>;
+  /** See `import.ts`. */
+  import(imported: readonly ImportedAccount[], options: { dryRun: boolean }): Promise<boolean[]>;
+  /** See `change.ts`. */
+  change(userId: number, changes: AccountChanges): Promise<User>;
+  /** See `close.ts`. */
+  delete(userId: number): Promise<void>;
+  /** See `close.ts`. */
+  close(input: { userId: number; current_password: string }): Promise<void>;
+  find(userId: number, db?: Kysely<Tables>): Promise<User | undefined>;
+  /** The account with this address in any spelling. */
+  findByEmail(email: string): Promise<User | undefined>;
+  /** Whether anybody is an admin, active or not. */
+  hasAdmin(db?: Kysely<Tables>): Promise<boolean>;
+}
+
+export function createAccounts(kernel: Kernel, passwords: Passwords): Accounts {
+  const { db } = kernel;
+  return {
+    signUp: (input) => signUp(kernel, passwords, input),
+    create: (account, allow) => createAccount(kernel, passwords, account, allow),
+    import: (imported, options) => importAccounts(kernel, passwords, imported, options),
+    change: (userId, changes) => changeAccount(kernel, userId, changes),
+    delete: (userId) => deleteAccount(kernel, userId),
+    close: (input) => closeAccount(kernel, passwords, input),
+    find: (userId, connection = db.read) => findUser(connection, userId),
+    async findByEmail(email) {
+      const address = parseEmailAddress(email);
+      return address === undefined ? undefined : findUserByEmailKey(db.read, address.email_key);
+    },
+    hasAdmin: (connection = db.read) => hasAdmin(connection),
+  };
+}

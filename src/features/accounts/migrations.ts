@@ -1,0 +1,30 @@
+import type { Migration } from '../../database/database.ts';
+
+export const accountMigrations: readonly Migration[] = [
+  {
+    id: '0001-users',
+    statements: ({ identity, text, boolean, timestamp, substringIndex }) => [
+      `create table users (
+        id ${identity},
+        email ${text} not null,
+        email_key ${text} not null,
+        name ${text} not null,
+        name_key ${text} not null,
+        search_text ${text} not null,
+        is_active ${boolean} not null,
+        is_admin ${boolean} not null,
+        created_at ${timestamp} not null,
+        updated_at ${timestamp} not null
+      )`,
+      'create unique index users_email_key_key on users (email_key)',
+      'create index users_name_key_idx on users (name_key)',
+      // One index for each order a list can have, behind the two flags it can be filtered by: whatever is asked for is
+      // a merge of at most four ranges, so a page costs the same wherever it is.
+      'create index users_by_id_idx on users (is_active, is_admin, id)',
+      'create index users_by_email_idx on users (is_active, is_admin, email_key, id)',
+      'create index users_by_name_idx on users (is_active, is_admin, name_key, id)',
+      'create index users_by_created_at_idx on users (is_active, is_admin, created_at, id)',
+      ...substringIndex('users', 'search_text'),
+    ],
+  },
+];

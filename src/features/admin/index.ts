@@ -1,0 +1,48 @@
+import { DoorwardError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import type { AccountChanges, Accounts, NewAccount, User } from '../accounts/index.ts';
+import { type ListInput, listPage, type UserPage } from './list.ts';
+import { currentSetupToken, setUp } from './setup.ts';
+
+export { adminMigrations } from './migrations.ts';
+export { adminRoutes } from './routes.ts';
+
+/** What administrators do. `actorId` is the administrator who asks; the command line has none. */
+export interface Admin {
+  list(input: ListInput): Promise<UserPage>;
+  create(account: NewAccount): Promise<User>;
+  /** @throws DoorwardError `user_not_found`. */
+  find(userId: number): Promise<User>;
+  /** @throws DoorwardError `user_not_found`, `email_taken`, `last_admin`, `cannot_deactivate_self`. */
+  change(userId: number, changes: AccountChanges, actorId?: number): Promise<User>;
+  /** @throws DoorwardError `user_not_found`, `last_admin`, `cannot_delete_self`. */
+  delete(userId: number, actorId?: number): Promise<void>;
+  /** See `setup.ts`. */
+  setupToken(): Promise<string | undefined>;
+  /** See `setup.ts`. */
+  setUp(input: Parameters<typeof setUp>[3]): Promise<User>;
+}
+
+export function createAdmin(kernel: Kernel, features: { accounts: Accounts }, secretKey: string): Admin {
+  const { accounts } = features;
+  return {
+    list: (input) => listPage(kernel, input),
+    create: (account) => accounts.create(account),
+    async find(userId) {
+      const user = await accounts.find(userId);
+      if (user === undefined) throw new DoorwardError('user_not_found');
+      return user;
+    },
+    change(userId, changes, actorId) {
+      if (changes.is_active === false && userId === actorId)
+        throw new DoorwardError('cannot_deactivate_self');
+      return accounts.change(userId, changes);
+    },
+    delete(userId, actorId) {
+      if (userId === actorId) throw new DoorwardError('cannot_delete_self');
+      return accounts.delete(userId);
+    },
+    setupToken: () => currentSetupToken(kernel, accounts, secretKey),
+    setUp: (input) => setUp(kernel, accounts, secretKey, input),
+  };
+}

@@ -1,0 +1,176 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import {
+  Closed,
+  Email,
+  mayFail,
+  Name,
+  NewPassword,
+  NoContent,
+  OneOf,
+  QueryBoolean,
+  QueryInteger,
+  Text,
+  UserPath,
+  UserRead,
+} from '../../http/schema.ts';
+import type { Admin } from './index.ts';
+
+const Sort = OneOf(['id', '-id', 'email', '-email', 'name', '-name', 'created_at', '-created_at'], {
+  default: 'id',
+});
+
+const ListUsers = Type.Object({
+  skip: QueryInteger({ minimum: 0, maximum: 2_147_483_647, default: 0 }),
+  limit: QueryInteger({ minimum: 1, maximum: 200, default: 50 }),
+  q: Type.Optional(Text({ maxLength: 255 })),
+  is_active: Type.Optional(QueryBoolean()),
+  is_admin: Type.Optional(QueryBoolean()),
+  sort: Sort,
+  cursor: Type.Optional(Text({ maxLength: 2048 })),
+  count: QueryBoolean({ default: false }),
+});
+
+export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/users',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'list_users',
+          summary: 'List and search users',
+          description:
+            'The next page is in the `Link` header (`rel="next"`). `q` finds what email or name contains; with fewer ' +
+            'than three characters, what they begin with. `count=true` adds `X-Total-Count`.',
+          querystring: ListUsers,
+          response: { 200: Type.Array(UserRead) },
+        },
+      },
+      async (request, reply) => {
+        const page = await admin.list(request.query);
+        if (page.total !== undefined) reply.header('X-Total-Count', page.total);
+        if (page.next !== undefined) {
+          const [path, query] = request.originalUrl.split('?');
+          const parameters = new URLSearchParams(query);
+          parameters.delete('skip');
+          parameters.set('cursor', page.next);
+          reply.header('Link', `<${path}?${parameters}>; rel="next"`);
+        }
+        return page.users;
+      },
+    );
+
+    app.post(
+      '/users',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'create_user',
+          summary: 'Make an account for somebody',
+          body: Closed({
+            email: Email,
+            password: NewPassword,
+            name: Name,
+            is_admin: Type.Optional(Type.Boolean()),
+            is_active: Type.Optional(Type.Boolean()),
+          }),
+          response: { 201: UserRead, ...mayFail(409) },
+        },
+      },
+      async (request, reply) => reply.code(201).send(await admin.create(request.body)),
+    );
+
+    app.get(
+      '/users/:user_id',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'get_user',
+          summary: 'Read a user',
+          params: UserPath,
+          response: { 200: UserRead, ...mayFail(404) },
+        },
+      },
+      (request) => admin.find(request.params.user_id),
+    );
+
+    app.patch(
+      '/users/:user_id',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'update_user',
+          summary: 'Change a user',
+          description: 'Deactivation ends all sessions of the user.',
+          params: UserPath,
+          body: Closed({
+            email: Type.Optional(Email),
+            name: Type.Optional(Name),
+            is_admin: Type.Optional(Type.Boolean()),
+            is_active: Type.Optional(Type.Boolean()),
+          }),
+          response: { 200: UserRead, ...mayFail(404, 409) },
+        },
+      },
+      (request) => admin.change(request.params.user_id, request.body, request.auth.user.id),
+    );
+
+    app.delete(
+      '/users/:user_id',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'delete_user',
+          summary: 'Delete a user',
+          params: UserPath,
+          response: { 204: NoContent, ...mayFail(404, 409) },
+        },
+      },
+      async (request, reply) => {
+        await admin.delete(request.params.user_id, request.auth.user.id);
+        return reply.code(204).send();
+      },
+    );
+
+    for (const [action, is_active] of [
+      ['activate', true],
+      ['deactivate', false],
+    ] as const) {
+      app.post(
+        `/users/:user_id/${action}`,
+        {
+          config: { access: 'adminUser' },
+          schema: {
+            tags: ['users'],
+            operationId: `${action}_user`,
+            summary: is_active ? 'Let a user in again' : 'Lock a user out and end all sessions of the user',
+            params: UserPath,
+            response: { 200: UserRead, ...mayFail(404, 409) },
+          },
+        },
+        (request) => admin.change(request.params.user_id, { is_active }, request.auth.user.id),
+      );
+    }
+
+    app.post(
+      '/setup',
+      {
+        config: { access: 'public' },
+        schema: {
+          tags: ['users'],
+          operationId: 'setup',
+          summary: 'Make the first admin with the token printed at first start',
+          body: Closed({ token: Text({}), email: Email, password: NewPassword, name: Name }),
+          response: { 201: UserRead, ...mayFail(403, 409) },
+        },
+      },
+      async (request, reply) => reply.code(201).send(await admin.setUp(request.body)),
+    );
+  };
+}

@@ -1,0 +1,96 @@
+import { createHashQueue, type HashQueue } from '../../crypto/hash-queue.ts';
+import {
+  type Argon2Parameters,
+  decoyHash,
+  hashPassword,
+  needsRehash,
+  verifyPassword,
+} from '../../crypto/password-hash.ts';
+import type { Transaction } from '../../database/database.ts';
+import { ValidationError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import { changePassword } from './change.ts';
+import { passwordIssues } from './policy.ts';
+import { findPasswordHash, insertPasswordHash, updatePasswordHash } from './store.ts';
+
+export { passwordMigrations } from './migrations.ts';
+export { passwordRoutes } from './routes.ts';
+
+/** Whose password it is: the policy refuses a password that equals one of these. */
+export interface PasswordOwner {
+  email: string;
+  name: string;
+}
+
+/**
+ * Proof that a password was right: the stored hash it was checked against, and the hash to store instead when that one
+ * was made with other parameters.
+ */
+export interface CheckedPassword {
+  readonly storedHash: string;
+  readonly replacement: string | undefined;
+}
+
+export interface Passwords {
+  /** @throws ValidationError at `loc` when the policy refuses the password. */
+  assertAllowed(password: string, owner: PasswordOwner, loc: readonly string[]): void;
+  /** @throws DoorwardError `overloaded` when too many hashes wait already. */
+  hash(password: string): Promise<string>;
+  /**
+   * Checks a password. Without a user or a stored hash it costs the same as a wrong password and is undefined.
+   * @throws DoorwardError `overloaded` when too many hashes wait already.
+   */
+  check(userId: number | undefined, password: string): Promise<CheckedPassword | undefined>;
+  /** Whether a checked password is still the user's, in the transaction that relies on it; stores a better hash of it. */
+  confirm(tx: Transaction, userId: number, checked: CheckedPassword): Promise<boolean>;
+  /** Stores the hash of a new user. */
+  insert(tx: Transaction, userId: number, hash: string): Promise<void>;
+  /** Replaces a user's password and announces it; `sid` is the session that goes on. */
+  replace(tx: Transaction, userId: number, hash: string, sid: string | null): Promise<void>;
+  /** Changes a user's own password. See `change.ts`. */
+  change(input: Parameters<typeof changePassword>[2]): Promise<void>;
+  readonly queue: HashQueue;
+}
+
+export function createPasswords(kernel: Kernel): Passwords {
+  const { settings, db, clock, events } = kernel;
+  const parameters: Argon2Parameters = {
+    memoryKib: settings.ARGON2_MEMORY_KIB,
+    passes: settings.ARGON2_PASSES,
+    lanes: settings.ARGON2_LANES,
+  };
+  const queue = createHashQueue({ concurrency: settings.HASH_CONCURRENCY, limit: settings.HASH_QUEUE_LIMIT });
+  const now = () => clock.now().toISOString();
+
+  const passwords: Passwords = {
+    queue,
+    assertAllowed(password, owner, loc) {
+      const issues = passwordIssues(password, { ...owner, policy: settings.PASSWORD_POLICY }, [...loc]);
+      if (issues.length > 0) throw new ValidationError(issues);
+    },
+    hash: (password) => queue.run(() => hashPassword(password, parameters)),
+    async check(userId, password) {
+      const storedHash = userId === undefined ? undefined : await findPasswordHash(db.read, userId);
+      return queue.run(async () => {
+        const isRight = await verifyPassword(password, storedHash ?? decoyHash(parameters));
+        if (storedHash === undefined || !isRight) return undefined;
+        const replacement = needsRehash(storedHash, parameters)
+          ? await hashPassword(password, parameters)
+          : undefined;
+        return { storedHash, replacement };
+      });
+    },
+    async confirm(tx, userId, checked) {
+      if ((await findPasswordHash(tx, userId)) !== checked.storedHash) return false;
+      if (checked.replacement !== undefined) await updatePasswordHash(tx, userId, checked.replacement, now());
+      return true;
+    },
+    insert: (tx, userId, hash) => insertPasswordHash(tx, userId, hash, now()),
+    async replace(tx, userId, hash, sid) {
+      await updatePasswordHash(tx, userId, hash, now());
+      await events.emit(tx, 'password.changed', { user_id: userId, sid });
+    },
+    change: (input) => changePassword(kernel, passwords, input),
+  };
+  return passwords;
+}

@@ -1,0 +1,28 @@
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+
+/** Who may use a route. */
+export type Access = 'public' | 'currentUser' | 'activeUser' | 'adminUser';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Doorward: who may use the route. Every route of Doorward declares it; a host's routes need not. */
+    access?: Access;
+  }
+}
+
+/** What checks a request before its body is read, by the access that a route declares. */
+export type Guards = Record<Exclude<Access, 'public'>, onRequestHookHandler>;
+
+/**
+ * Puts a guard before every route that is added to `app` or its children from now on, as its `config.access` says.
+ * A route that does not say makes the start fail.
+ */
+export function installAccess(app: FastifyInstance, guards: Guards): void {
+  app.addHook('onRoute', (route) => {
+    const access = route.config?.access;
+    if (access === 'public') return;
+    const guard = access === undefined || !Object.hasOwn(guards, access) ? undefined : guards[access];
+    if (guard === undefined) throw new Error(`${route.method} ${route.url} does not declare who may use it`);
+    route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
+  });
+}

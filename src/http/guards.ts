@@ -1,0 +1,76 @@
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
+import { DoorwardError, type FailureCode } from '../errors.ts';
+import { sendError, sendFailure } from './replies.ts';
+
+/** Who asks, and by which session. */
+export interface Caller {
+  readonly user: {
+    readonly id: number;
+    readonly email: string;
+    readonly name: string;
+    readonly is_active: boolean;
+    readonly is_admin: boolean;
+    /** RFC 3339, UTC. */
+    readonly created_at: string;
+  };
+  readonly session: { readonly sid: string; readonly created_at: string; readonly expires_at: string };
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks. Set by the guards `currentUser`, `activeUser` and `adminUser`, and by nothing else. */
+    auth: Caller;
+  }
+}
+
+/** The reference's dependencies, as hooks for `onRequest` or `preHandler` of any route. */
+export interface Guards {
+  /** Anybody with a live session, also a deactivated user who still holds a token. */
+  readonly currentUser: onRequestHookHandler;
+  /** 403 `Inactive user` for a deactivated user. */
+  readonly activeUser: onRequestHookHandler;
+  /** 403 `Admin privileges required` for anybody else. */
+  readonly adminUser: onRequestHookHandler;
+}
+
+/** The token of an `Authorization: Bearer` header (RFC 6750, 2.1), or undefined when there is none. */
+function bearerToken(request: FastifyRequest): string | undefined {
+  const header = request.headers.authorization;
+  if (header === undefined || header.length < 7) return undefined;
+  return header.slice(0, 7).toLowerCase() === 'bearer ' ? header.slice(7).trim() : undefined;
+}
+
+/** Guards over `authenticate`, which throws DoorwardError `invalid_token` or answers at once where it can. */
+export function createGuards(authenticate: (token: string) => Caller | Promise<Caller>): Guards {
+  function guard(refuse: (user: Caller['user']) => FailureCode | undefined): onRequestHookHandler {
+    return (request: FastifyRequest, reply: FastifyReply, done) => {
+      const admit = (caller: Caller) => {
+        const refusal = refuse(caller.user);
+        if (refusal !== undefined) {
+          sendFailure(reply, new DoorwardError(refusal));
+          return;
+        }
+        request.auth = caller;
+        done();
+      };
+      const fail = (error: unknown) => sendError(error, request, reply);
+      const token = bearerToken(request);
+      if (token === undefined) return fail(new DoorwardError('not_authenticated'));
+      let caller: Caller | Promise<Caller>;
+      try {
+        caller = authenticate(token);
+      } catch (error) {
+        return fail(error);
+      }
+      if (caller instanceof Promise) caller.then(admit, fail);
+      else admit(caller);
+    };
+  }
+
+  const inactive = (user: Caller['user']) => (user.is_active ? undefined : 'inactive_user');
+  return {
+    currentUser: guard(() => undefined),
+    activeUser: guard(inactive),
+    adminUser: guard((user) => inactive(user) ?? (user.is_admin ? undefined : 'admin_required')),
+  };
+}

@@ -1,0 +1,151 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import { DoorwardError, type FailureCode, failures, ValidationError } from '../errors.ts';
+
+/** Headers of every answer of ours. A route may override one. */
+export const securityHeaders = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/** RFC 6750 §3: no error code when no token was sent. */
+const challenges: Partial<Record<FailureCode, string>> = {
+  not_authenticated: 'Bearer',
+  invalid_credentials: 'Bearer',
+  invalid_token: 'Bearer error="invalid_token"',
+};
+
+/** Errors of Fastify and of the connection, before a handler ran. */
+const requestErrors: Record<string, FailureCode> = {
+  FST_ERR_BAD_URL: 'bad_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'bad_request',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: 'unsupported_media_type',
+  FST_ERR_HANDLER_TIMEOUT: 'overloaded',
+  // The client went away while it sent the body; nobody reads the answer.
+  ECONNRESET: 'bad_request',
+};
+
+/** The body of a failure: constant text. */
+export function failureBody(code: FailureCode): string {
+  return JSON.stringify({ detail: failures[code][1], code });
+}
+
+/**
+ * Gives `app` and its children the contract's error replies and headers, and a 404 for what is unknown under its
+ * prefix. Without a prefix the 404 belongs to the host.
+ */
+export function installReplies(app: FastifyInstance): void {
+  app.addHook('onRequest', prepareReply);
+  app.setErrorHandler(sendError);
+  if (app.prefix !== '') app.setNotFoundHandler(sendNotFound);
+}
+
+/** Answers 404 in the contract's shape; also for the root of a server that serves nothing but Doorward. */
+export function sendNotFound(_request: FastifyRequest, reply: FastifyReply): void {
+  sendFailure(reply, new DoorwardError('not_found'));
+}
+
+/**
+ * Answers with a failure, whatever error handler, serializer or schema the route has; the reply is then sent. What is
+ * foreseen is answered as it is; everything else is 500, with the reason in the log alone.
+ */
+export function sendFailure(reply: FastifyReply, error: unknown): FastifyReply {
+  const failure = toFailure(error);
+  logFailure(reply.request, failure, error);
+  reply
+    .code(failure.status)
+    .header('content-type', 'application/json; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .header('x-request-id', reply.request.id);
+  if (failure instanceof ValidationError) {
+    return reply.send(JSON.stringify({ detail: failure.issues, code: failure.code }));
+  }
+  const challenge = challenges[failure.code];
+  if (challenge !== undefined) reply.header('www-authenticate', challenge);
+  if (failure.retryAfterSeconds !== undefined) {
+    reply.header('retry-after', String(Math.max(1, Math.ceil(failure.retryAfterSeconds))));
+  }
+  return reply.send(failureBody(failure.code));
+}
+
+/** The error handler of our routes. */
+export function sendError(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
+  // A client's fault that neither we nor Fastify told: a hook of the host did, and the host answers it.
+  if (error instanceof Error && toFailure(error).status === 500 && isClientFault(error)) reply.send(error);
+  else sendFailure(reply, error);
+}
+
+function isClientFault({ statusCode }: Error & { statusCode?: unknown }): boolean {
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode <= 499;
+}
+
+function toFailure(error: unknown): DoorwardError | ValidationError {
+  if (error instanceof DoorwardError || error instanceof ValidationError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const known = requestErrors[code];
+  return known === undefined
+    ? new DoorwardError('internal_error', { cause: error })
+    : new DoorwardError(known, { reason: code });
+}
+
+function logFailure(request: FastifyRequest, failure: DoorwardError | ValidationError, error: unknown): void {
+  if (failure instanceof ValidationError) return;
+  const { code, message } = failure;
+  if (failure.status === 500) request.log.error({ err: error, code }, 'request failed');
+  else if (failure.status > 500) request.log.warn({ err: error, code }, 'request failed');
+  else if (message !== failure.detail) request.log.info({ code, reason: message }, 'request refused');
+}
+
+function prepareReply(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  reply.headers(securityHeaders).header('x-request-id', request.id);
+  // Answered here, before a body is read.
+  if (request.is404) sendFailure(reply, new DoorwardError('not_found'));
+  else if (!isDecodable(request.url)) sendFailure(reply, new DoorwardError('bad_request'));
+  else done();
+}
+
+/** Whether the percent-encoding is whole and encodes UTF-8. Fastify sees to the path, and lets anything pass in the query. */
+function isDecodable(url: string): boolean {
+  if (!url.includes('%')) return true;
+  try {
+    decodeURIComponent(url);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Answers 405 with `Allow`, before a body is read, on every path that was added to `app` or its children between this
+ * call and the call of the function that it returns. That one is called last.
+ */
+export function refuseOtherMethods(app: FastifyInstance): () => void {
+  const urls = new Set<string>();
+  app.addHook('onRoute', ({ url }) => {
+    urls.add(url);
+  });
+
+  return () => {
+    // Registered last, so that this runs after the plugins before it have added their routes.
+    app.register(async (child) => {
+      for (const url of [...urls]) {
+        const allow = app.supportedMethods.filter((method) => app.hasRoute({ method, url }));
+        child.route({
+          method: app.supportedMethods.filter((method) => !allow.includes(method)),
+          url: url.slice(app.prefix.length),
+          exposeHeadRoute: false,
+          schema: { hide: true },
+          config: { access: 'public' },
+          onRequest: (_request, reply) => {
+            sendFailure(reply.header('allow', allow.join(', ')), new DoorwardError('method_not_allowed'));
+          },
+          handler: () => {},
+        });
+      }
+    });
+  };
+}

@@ -1,0 +1,22 @@
+import type { FastifyInstance } from 'fastify';
+
+const maxPathLength = 200;
+
+/** One entry a request: what was asked, without the query string, and how it went. */
+export function installRequestLog(app: FastifyInstance): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const [path = ''] = request.url.split('?', 1);
+    request.log.info(
+      {
+        method: request.method,
+        path: path.slice(0, maxPathLength),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        network: request.ip,
+        user_id: request.auth?.user.id,
+      },
+      'request',
+    );
+    done();
+  });
+}

@@ -1,0 +1,70 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Core } from './doorward.ts';
+import { accountRoutes } from './features/accounts/index.ts';
+import { adminRoutes } from './features/admin/index.ts';
+import { healthRoutes } from './features/health/index.ts';
+import { keyRoutes } from './features/keys/index.ts';
+import { passwordRoutes } from './features/passwords/index.ts';
+import { sessionRoutes } from './features/sessions/index.ts';
+import { installAccess } from './http/access.ts';
+import { installBodyParsers } from './http/body-parsers.ts';
+import { createGuards, type Guards } from './http/guards.ts';
+import { registerOpenApi } from './http/openapi.ts';
+import { installReplies, refuseOtherMethods, sendNotFound } from './http/replies.ts';
+import { installRequestLog } from './http/request-log.ts';
+import { createSerializerCompiler } from './http/serialization.ts';
+import { createValidatorCompiler } from './http/validation.ts';
+import { version } from './version.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance extends Guards {}
+}
+
+export interface PluginOptions {
+  /** Where the endpoints are mounted. */
+  prefix?: string;
+  /** `/openapi.json` and `/docs` at the root of the host. */
+  docs?: boolean;
+  /** `/health/live` and `/health/ready` at the root of the host. */
+  health?: boolean;
+}
+
+/**
+ * The Fastify plugin. It adds the guards `currentUser`, `activeUser` and `adminUser` to the host, for the host's own
+ * routes, and the endpoints in a context of their own: nothing else of the host changes.
+ */
+export function createPlugin(core: Core, isDraining: () => boolean): FastifyPluginAsync<PluginOptions> {
+  const plugin: FastifyPluginAsync<PluginOptions> = async (host, options) => {
+    const { prefix = '/auth', docs = true, health = true } = options;
+    const guards = createGuards(core.sessions.authenticate);
+    // Overwritten by the guards; a route without a guard that reads it fails instead of seeing nobody.
+    host.decorateRequest('auth');
+    for (const name of ['currentUser', 'activeUser', 'adminUser'] as const) host.decorate(name, guards[name]);
+
+    await host.register(async (app) => {
+      installRequestLog(app);
+      installReplies(app);
+      installBodyParsers(app);
+      app.setValidatorCompiler(createValidatorCompiler());
+      app.setSerializerCompiler(createSerializerCompiler());
+      const finish = refuseOtherMethods(app);
+      if (docs) await registerOpenApi(app, { prefix, version, title: 'Doorward' });
+      installAccess(app, guards);
+      app.register(keyRoutes(core.keys));
+      if (health) app.register(healthRoutes(core.kernel.db, isDraining));
+      app.register(async (auth) => mountFeatures(auth, core), { prefix });
+      finish();
+    });
+  };
+  // Without this the host would not see the guards; with it Fastify leaves the prefix to us.
+  return fp(plugin, { name: 'doorward', fastify: '5.x' });
+}
+
+async function mountFeatures(app: FastifyInstance, core: Core): Promise<void> {
+  app.setNotFoundHandler(sendNotFound);
+  app.register(accountRoutes(core.accounts));
+  app.register(passwordRoutes(core.passwords));
+  app.register(sessionRoutes(core.sessions));
+  app.register(adminRoutes(core.admin));
+}

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createDoorward, type Doorward } from './app.ts';
+import type { DoorwardOptions } from './doorward.ts';
+import type { GivenSettings } from './settings.ts';
+
+/** A running server. */
+export interface RunningServer {
+  readonly doorward: Doorward;
+  /** Where it listens. */
+  readonly url: string;
+  /**
+   * Stops accepting, finishes what is under way and closes the database. What is not finished after nine seconds is
+   * cut off.
+   */
+  stop(): Promise<void>;
+}
+
+const drainLimitMs = 9_000;
+const idleCheckMs = 50;
+
+/**
+ * Serves an instance on HOST and PORT. `announce` is given the lines an operator reads at the start.
+ * @throws as `createCore` does, or the error of `listen`, when nothing is left open.
+ */
+export async function startServer(
+  given: GivenSettings,
+  announce: (line: string) => void,
+  options: DoorwardOptions = {},
+): Promise<RunningServer> {
+  const doorward = await createDoorward(given, options);
+  const { HOST: host, PORT: port } = doorward.settings;
+  try {
+    const app = await doorward.app();
+    const url = await app.listen({ host, port, listenTextResolver: () => 'listening' });
+    announce(`Doorward listens on ${url}, documentation at ${url}/docs`);
+    const token = await doorward.admin.setupToken();
+    if (token !== undefined) {
+      announce(`No admin yet. Make the first one with this setup token: ${token}`);
+    }
+
+    let stopping: Promise<void> | undefined;
+    const stop = async () => {
+      const closing = doorward.close();
+      // A connection whose request was under way is kept alive after the answer, and would hold up the end.
+      const closeIdle = setInterval(() => app.server.closeIdleConnections(), idleCheckMs);
+      try {
+        const isClosed = closing.then(() => true);
+        if (await Promise.race([isClosed, sleep(drainLimitMs, false, { ref: false })])) return;
+        doorward.kernel.log.warn({}, 'stopping: requests that took too long are cut off');
+        app.server.closeAllConnections();
+        await doorward.kernel.db.close();
+      } finally {
+        clearInterval(closeIdle);
+      }
+    };
+    return {
+      doorward,
+      url,
+      stop() {
+        stopping ??= stop();
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await doorward.close();
+    throw error;
+  }
+}

@@ -1,0 +1,249 @@
+import { availableParallelism } from 'node:os';
+import { argon2BelowOwaspMinimum } from './crypto/password-hash.ts';
+
+/**
+ * Every setting of Doorward. A setting has one name everywhere: in the environment, in `createDoorward({ … })`, in the
+ * code and in the documentation. The table in the README is made from this one.
+ */
+interface Setting<T> {
+  /** The text a value is read from when none is given; `undefined` leaves the setting unset. */
+  readonly default: string | undefined;
+  /** What is accepted, in words, for the error line and the documentation. */
+  readonly accepts: string;
+  readonly help: string;
+  /** Never printed. */
+  readonly secret?: true;
+  /** The value, or undefined for what is not accepted. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+function number(options: {
+  default: string;
+  min: number;
+  max: number;
+  integer: boolean;
+  help: string;
+}): Setting<number> {
+  const { min, max } = options;
+  return {
+    default: options.default,
+    accepts: `${options.integer ? 'a whole number' : 'a number'} from ${min} to ${max}`,
+    help: options.help,
+    parse(text) {
+      if (!/^\d+(\.\d+)?$/.test(text)) return undefined;
+      const value = Number(text);
+      return value < min || value > max || (options.integer && !Number.isInteger(value)) ? undefined : value;
+    },
+  };
+}
+
+const integer = (value: string, min: number, max: number, help: string) =>
+  number({ default: value, min, max, integer: true, help });
+
+const duration = (value: string, min: number, max: number, help: string) =>
+  number({ default: value, min, max, integer: false, help });
+
+function choice<const T extends string>(values: readonly T[], help: string): Setting<T> {
+  return {
+    default: values[0],
+    accepts: `one of ${values.join(', ')}`,
+    help,
+    parse: (text) => values.find((value) => value === text),
+  };
+}
+
+function text(
+  value: string | undefined,
+  accepts: string,
+  help: string,
+  fits: (text: string) => boolean,
+): Setting<string> {
+  return { default: value, accepts, help, parse: (given) => (fits(given) ? given : undefined) };
+}
+
+function isHttpOrigin(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const url = new URL(value);
+  return (
+    (url.protocol === 'https:' || url.protocol === 'http:') &&
+    !url.search &&
+    !url.hash &&
+    !value.endsWith('/')
+  );
+}
+
+const sampleSecrets = [
+  'your-secret-key',
+  'your_secret_key',
+  'changeme',
+  'change-me',
+  'change_me',
+  'secret-key',
+  'supersecret',
+  '09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7',
+];
+
+/** A secret of 32 bytes or more that is neither a sample out of somebody's documentation nor one character repeated. */
+function isUsableSecret(value: string): boolean {
+  const lower = value.toLowerCase();
+  const isSample = sampleSecrets.some((sample) => lower.includes(sample));
+  return Buffer.byteLength(value) >= 32 && !isSample && new Set(value).size >= 8;
+}
+
+const definitions = {
+  HOST: text(
+    '127.0.0.1',
+    'an address to listen on',
+    'Address the server listens on.',
+    (value) => value !== '',
+  ),
+  PORT: integer('8000', 0, 65_535, 'Port the server listens on; 0 takes any free one.'),
+  PUBLIC_URL: text(
+    undefined,
+    'an http or https URL without a trailing slash, query or fragment',
+    'Where clients reach this server. By default http://HOST:PORT.',
+    isHttpOrigin,
+  ),
+  TRUSTED_PROXIES: text(
+    '',
+    'addresses or networks, separated by commas',
+    'Proxies whose X-Forwarded-For is believed. Empty: nobody is.',
+    (value) =>
+      value
+        .split(',')
+        .every((part) => part.trim() === '' || /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(part.trim())),
+  ),
+  LOG_LEVEL: choice(['info', 'debug', 'warn', 'error', 'silent'], 'Least severe log entries to write.'),
+
+  DATABASE_URL: text(
+    'sqlite:./data/doorward.db',
+    'sqlite:FILE, sqlite::memory: or postgres://USER:PASSWORD@HOST:PORT/DATABASE',
+    'Where the data is kept.',
+    (value) => /^sqlite:./.test(value) || (/^postgres(ql)?:\/\//.test(value) && URL.canParse(value)),
+  ),
+  DATABASE_POOL_SIZE: integer('10', 1, 1000, 'PostgreSQL connections an instance holds at most.'),
+
+  SECRET_KEY: {
+    default: undefined,
+    accepts: 'at least 32 bytes, not a sample value',
+    help: 'Secret from which keys are derived. Unset: made at first start and kept in secret.key beside the database.',
+    secret: true,
+    parse: (value) => (isUsableSecret(value) ? value : undefined),
+  } as Setting<string>,
+  ALGORITHM: choice(
+    ['ES256', 'EdDSA', 'RS256', 'HS256'],
+    'How access tokens are signed; HS256 signs with SECRET_KEY.',
+  ),
+  ISSUER: text(
+    undefined,
+    'a text',
+    'The iss of access tokens. By default PUBLIC_URL.',
+    (value) => value !== '',
+  ),
+  AUDIENCE: text(
+    undefined,
+    'a text',
+    'The aud of access tokens. By default ISSUER; under HS256 none.',
+    (value) => value !== '',
+  ),
+  ACCESS_TOKEN_EXPIRE_MINUTES: duration('15', 0.05, 1440, 'Minutes an access token lives.'),
+  REFRESH_TOKEN_EXPIRE_DAYS: duration('7', 0.0001, 3650, 'Days a session lives without being refreshed.'),
+  SESSION_EXPIRE_DAYS: duration('30', 0.0001, 3650, 'Days a session lives at most.'),
+
+  REGISTRATION: choice(['open', 'invite', 'closed'], 'Who may sign up: anybody, invited people, nobody.'),
+  PASSWORD_POLICY: choice(
+    ['composition', 'nist'],
+    'composition: upper case, lower case, digit and special character; nist: 15 characters, no composition.',
+  ),
+  ARGON2_MEMORY_KIB: integer('65536', 7168, 1_048_576, 'Memory of one password hash in KiB.'),
+  ARGON2_PASSES: integer('3', 1, 16, 'Passes of one password hash over its memory.'),
+  ARGON2_LANES: integer('4', 1, 16, 'Lanes of one password hash.'),
+  HASH_CONCURRENCY: integer(
+    String(availableParallelism()),
+    1,
+    256,
+    'Password hashes computed at once. By default the number of cores.',
+  ),
+  HASH_QUEUE_LIMIT: integer('100', 0, 100_000, 'Password hashes that may wait; beyond it the answer is 503.'),
+};
+
+type Definitions = typeof definitions;
+type SettingName = keyof Definitions;
+type ValueOf<K extends SettingName> = Definitions[K] extends Setting<infer T> ? T : never;
+type OptionalName = 'PUBLIC_URL' | 'SECRET_KEY' | 'ISSUER' | 'AUDIENCE';
+
+/** Settings as a caller of `createDoorward` may give them: typed values, or text as in the environment. */
+export type GivenSettings = { readonly [K in SettingName]?: ValueOf<K> | string | undefined };
+
+/** Settings in force. What depends on another setting is resolved, but for AUDIENCE, which stays unset under HS256. */
+export type Settings = {
+  readonly [K in Exclude<SettingName, OptionalName>]: ValueOf<K>;
+} & {
+  readonly PUBLIC_URL: string;
+  readonly ISSUER: string;
+  readonly AUDIENCE: string | undefined;
+  /** Unset until the instance has read or made its secret. */
+  readonly SECRET_KEY: string | undefined;
+};
+
+/** Values that stop a start, one line a setting, each naming it and what it accepts. Never holds a value. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.lines = lines;
+  }
+}
+
+export const settingNames = Object.keys(definitions) as SettingName[];
+
+/** A setting as documentation shows it. */
+export function describeSetting(name: SettingName) {
+  const { default: fallback, accepts, help, secret } = definitions[name] as Setting<unknown>;
+  return {
+    name,
+    default: name === 'HASH_CONCURRENCY' ? undefined : fallback,
+    accepts,
+    help,
+    secret: secret === true,
+  };
+}
+
+/**
+ * Checks settings and fills in the defaults.
+ * @throws SettingsError with a line for every setting that is not accepted.
+ */
+export function readSettings(given: GivenSettings): Settings {
+  const faults: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(definitions, name)) faults.push(`${name} is not a setting`);
+  }
+  for (const name of settingNames) {
+    const definition = definitions[name] as Setting<unknown>;
+    const raw = given[name] ?? definition.default;
+    if (raw === undefined) continue;
+    values[name] = definition.parse(String(raw));
+    if (values[name] === undefined) faults.push(`${name} must be ${definition.accepts}`);
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
+
+  const read = values as Omit<Settings, OptionalName> & Partial<Pick<Settings, OptionalName>>;
+  const parameters = {
+    memoryKib: read.ARGON2_MEMORY_KIB,
+    passes: read.ARGON2_PASSES,
+    lanes: read.ARGON2_LANES,
+  };
+  if (argon2BelowOwaspMinimum(parameters)) {
+    throw new SettingsError([
+      'ARGON2_MEMORY_KIB with ARGON2_PASSES must be at least 47104 with 1, 19456 with 2, 12288 with 3, 9216 with 4 or 7168 with 5',
+    ]);
+  }
+  const PUBLIC_URL =
+    read.PUBLIC_URL ?? `http://${read.HOST.includes(':') ? `[${read.HOST}]` : read.HOST}:${read.PORT}`;
+  const ISSUER = read.ISSUER ?? PUBLIC_URL;
+  const AUDIENCE = read.AUDIENCE ?? (read.ALGORITHM === 'HS256' ? undefined : ISSUER);
+  return Object.freeze({ ...read, PUBLIC_URL, ISSUER, AUDIENCE, SECRET_KEY: read.SECRET_KEY });
+}

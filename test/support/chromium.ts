@@ -1,0 +1,66 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import chromium from '@sparticuz/chromium';
+import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
+
+/** A page of a real Chromium that may talk to one origin. */
+export interface TestPage {
+  readonly page: Page;
+  /** What the page did that it must not: asked another origin, broke its content security policy, logged an error. */
+  readonly faults: readonly string[];
+  /** Takes a picture into `screenshots/`, which Git ignores. */
+  screenshot(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const screenshotFolder = join(import.meta.dirname, '..', '..', 'screenshots');
+
+/** Starts the Chromium from the package registry. Whoever starts it closes it. */
+export async function startChromium(): Promise<{ open(origin: string): Promise<TestPage>; close(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'doorward-chromium-'));
+  const browser: Browser = await playwright.launch({
+    executablePath: await chromium.executablePath(),
+    // Its defaults run as any user, also in a container without user namespaces.
+    args: chromium.args,
+    headless: true,
+    env: { ...process.env, HOME: folder },
+  });
+  return {
+    open: async (origin) => openPage(await browser.newContext({ viewport: { width: 1280, height: 900 } }), origin),
+    async close() {
+      await browser.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openPage(context: BrowserContext, origin: string): Promise<TestPage> {
+  const faults: string[] = [];
+  // Before the network: whatever another origin would have answered, it is not asked.
+  await context.route('**/*', (route) => {
+    const url = new URL(route.request().url());
+    if (url.origin === origin || url.protocol === 'data:' || url.protocol === 'blob:') return route.continue();
+    faults.push(`request to ${url.href}`);
+    return route.abort();
+  });
+  const page = await context.newPage();
+  await page.exposeFunction('reportCspViolation', (violation: string) => {
+    faults.push(`content security policy: ${violation}`);
+  });
+  await page.addInitScript(`document.addEventListener('securitypolicyviolation', (event) =>
+    window.reportCspViolation(event.violatedDirective + ' ' + event.blockedURI))`);
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => faults.push(`page: ${error.message}`));
+  return {
+    page,
+    faults,
+    async screenshot(name) {
+      await mkdir(screenshotFolder, { recursive: true });
+      await page.screenshot({ path: join(screenshotFolder, `${name}.png`) });
+    },
+    close: () => context.close(),
+  };
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe } from 'node:test';
+import { administrate, startPostgres, type TestPostgres } from './postgres.ts';
+
+/** A kind of database that tests run on. */
+export interface TestDatabase {
+  readonly name: 'SQLite' | 'PostgreSQL';
+  /** Makes an empty database, removed when the tests of the group are over; resolves to its DATABASE_URL. */
+  createUrl(): Promise<string>;
+}
+
+/** Registers the tests that `define` defines once for each kind of database. */
+export function onEachDatabase(define: (database: TestDatabase) => void): void {
+  describe('on SQLite', () => {
+    const folders: string[] = [];
+    after(async () => {
+      for (const folder of folders) await rm(folder, { recursive: true, force: true });
+    });
+    define({
+      name: 'SQLite',
+      async createUrl() {
+        const folder = await mkdtemp(join(tmpdir(), 'doorward-sqlite-'));
+        folders.push(folder);
+        return `sqlite:${join(folder, 'doorward.db')}`;
+      },
+    });
+  });
+
+  describe('on PostgreSQL', () => {
+    const names: string[] = [];
+    let started: Promise<TestPostgres> | undefined;
+    /** The server that the whole run shares, or one for this group if a test file runs alone. */
+    const administrationUrl = async () => {
+      if (process.env.DOORWARD_TEST_POSTGRES) return process.env.DOORWARD_TEST_POSTGRES;
+      started ??= startPostgres();
+      return (await started).url('postgres');
+    };
+    after(async () => {
+      if (started) return (await started).stop();
+      for (const name of names) {
+        await administrate(await administrationUrl(), `drop database if exists ${name} with (force)`);
+      }
+    });
+    define({
+      name: 'PostgreSQL',
+      async createUrl() {
+        const url = new URL(await administrationUrl());
+        const name = `test_${randomBytes(8).toString('hex')}`;
+        await administrate(url.href, `create database ${name}`);
+        names.push(name);
+        url.pathname = `/${name}`;
+        return url.href;
+      },
+    });
+  });
+}
