@@ -100,7 +100,9 @@ class SqliteDatabase implements Database {
   }
 
   keyedRead<Found>(query: string): (key: string) => Found | undefined | Promise<Found | undefined> {
-    const text = query.replace('key_placeholder', '?');
+    // The planner looks at the value of a bare parameter in a join, and so prepares the statement again for each key;
+    // at that of an expression it does not look.
+    const text = query.replace('key_placeholder', '+?');
     const slowly = async (key: string) => {
       const { rows } = await this.read.executeQuery<Found>(CompiledQuery.raw(text, [key]));
       return rows[0];
