@@ -15,7 +15,7 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
-import type { Database, Ddl, Migration, PendingMigration, Search, Tables, Transaction } from './database.ts';
+import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
 import { databaseError, isLocked } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
@@ -118,19 +118,6 @@ class SqliteDatabase implements Database {
       }
       return slowly(key);
     };
-  }
-
-  async search(table: string, column: string, text: string, few: number): Promise<Search> {
-    const index = sql.table(substringIndexName(table, column));
-    const phrase = `"${text.replaceAll('"', '""')}"`;
-    const { rows } = await sql<{ id: number }>`select rowid as id from ${index} where ${index} match ${phrase}
-      limit ${few + 1}`.execute(this.read);
-    const contains = this.contains(table, column, text);
-    if (rows.length > few) return { condition: contains, few: false };
-    const ids = JSON.stringify(rows.map(({ id }) => id));
-    const id = sql.ref(`${table}.id`);
-    // The text is compared again, because a row may have changed since.
-    return { condition: sql`(${id} in (select value from json_each(${ids})) and ${contains})`, few: true };
   }
 
   containsByIndex(table: string, column: string, text: string): Expression<SqlBool> {
