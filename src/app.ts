@@ -4,6 +4,8 @@ import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
+  type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
@@ -44,7 +46,14 @@ export async function createDoorward(
       logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
       trustProxy: proxies.filter((proxy) => proxy !== ''),
     });
-    app.setNotFoundHandler((request, reply) => sendNotFound(request, reply.headers(securityHeaders)));
+    const answerNotFound = (request: FastifyRequest, reply: FastifyReply) =>
+      sendNotFound(request, reply.headers(securityHeaders));
+    app.setNotFoundHandler(answerNotFound);
+    // Before a body is read: Fastify's own parsers would refuse it in a shape of their own.
+    app.addHook('onRequest', (request, reply, done) => {
+      if (request.is404) answerNotFound(request, reply);
+      else done();
+    });
     app.addHook('preClose', async () => {
       isDraining = true;
     });

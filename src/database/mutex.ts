@@ -1,9 +1,14 @@
 import { DoorwardError } from '../errors.ts';
 
+interface Waiter {
+  readonly start: () => void;
+  readonly patience: NodeJS.Timeout;
+}
+
 /** Gives its holders their turn in the order in which they asked. */
 export class Mutex {
   #held = false;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiter[] = [];
 
   /** Resolves when it is the caller's turn; DoorwardError `database_unavailable` after `waitMs`. */
   async acquire(waitMs: number): Promise<void> {
@@ -11,23 +16,25 @@ export class Mutex {
       this.#held = true;
       return;
     }
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
+    await new Promise<void>((start, reject) => {
+      const patience = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         reject(new DoorwardError('database_unavailable', { reason: 'waited too long for a connection' }));
       }, waitMs);
-      const turn = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#waiting.push(turn);
+      const waiter = { start, patience };
+      this.#waiting.push(waiter);
     });
   }
 
   release(): void {
     const next = this.#waiting.shift();
+    if (next === undefined) {
+      this.#held = false;
+      return;
+    }
+    // Now, not when it starts: a turn given to one whose patience ends in between would never be given back.
+    clearTimeout(next.patience);
     // A queue of synchronous transactions must not keep the event loop from turning.
-    if (next) setImmediate(next);
-    else this.#held = false;
+    setImmediate(next.start);
   }
 }

@@ -31,9 +31,15 @@ export function installBodyParsers(app: FastifyInstance): void {
     (request, body: Buffer, done: Done) =>
       answer(done, request, body, request.routeOptions.config.form === true ? readForm : refuse),
   );
-  app.addContentTypeParser('*', (request, _payload, done: Done) => {
-    if (request.headers['content-length'] === '0') done(null, undefined);
-    else done(new DoorwardError('unsupported_media_type'));
+  app.addContentTypeParser('*', (_request, payload, done: Done) => {
+    const settle = (error: Error | null) => {
+      payload.off('data', refuseIt).off('end', accept).off('error', settle);
+      done(error);
+    };
+    const accept = () => settle(null);
+    const refuseIt = () => settle(new DoorwardError('unsupported_media_type'));
+    // Sent in chunks, an empty body shows only at its end.
+    payload.on('data', refuseIt).on('end', accept).on('error', settle);
   });
 }
 

@@ -2,7 +2,9 @@ import { STATUS_CODES } from 'node:http';
 import fastifySwagger, { type SwaggerTransformObject } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
+import { DoorwardError } from '../errors.ts';
 import type { Access } from './access.ts';
+import { sendError } from './replies.ts';
 import { ErrorBody, ValidationErrorBody } from './schema.ts';
 
 type Json = Record<string, unknown>;
@@ -49,11 +51,18 @@ export async function registerOpenApi(
     transformObject: nameSchemas,
   });
 
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: DOCS_CSP,
-    theme: { title },
-    uiConfig: { layout: 'BaseLayout', persistAuthorization: false, tryItOutEnabled: true },
+  await app.register(async (page) => {
+    // A path that leads out of the page's folder is refused by @fastify/static, in a shape of its own.
+    page.setErrorHandler((error, request, reply) => {
+      const isRefusal = error instanceof Error && 'statusCode' in error && Number(error.statusCode) < 500;
+      sendError(isRefusal ? new DoorwardError('not_found') : error, request, reply);
+    });
+    await page.register(fastifySwaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: DOCS_CSP,
+      theme: { title },
+      uiConfig: { layout: 'BaseLayout', persistAuthorization: false, tryItOutEnabled: true },
+    });
   });
 
   let document: string | undefined;
