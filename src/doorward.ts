@@ -39,7 +39,9 @@ export interface Core extends AuthService {
   close(): Promise<void>;
 }
 
-const cleanUpIntervalMs = 10 * 60_000;
+/** How soon an instance learns of a key that another one made or withdrew. */
+const keyReloadIntervalMs = 1000;
+const maintenanceIntervalMs = 10 * 60_000;
 
 /**
  * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature.
@@ -74,12 +76,24 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       now: () => clock.now(),
     });
 
-    const cleanUp = setInterval(() => {
-      sessions
-        .deleteExpired()
-        .catch((error) => log.warn({ err: error }, 'clean-up of expired sessions failed'));
-    }, cleanUpIntervalMs);
-    cleanUp.unref();
+    const timers = [
+      every(keyReloadIntervalMs, 'reloading the keys', () => keys.reload()),
+      every(maintenanceIntervalMs, 'maintaining the keys', () => keys.maintain()),
+      every(maintenanceIntervalMs, 'removing expired sessions', () => sessions.deleteExpired()),
+    ];
+    function every(intervalMs: number, what: string, work: () => Promise<void>): NodeJS.Timeout {
+      let isRunning = false;
+      const timer = setInterval(() => {
+        if (isRunning) return;
+        isRunning = true;
+        work()
+          .catch((error) => log.warn({ err: error }, `${what} failed`))
+          .finally(() => {
+            isRunning = false;
+          });
+      }, intervalMs);
+      return timer.unref();
+    }
 
     return {
       ...auth,
@@ -91,7 +105,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       sessions,
       admin,
       async close() {
-        clearInterval(cleanUp);
+        for (const timer of timers) clearInterval(timer);
         await passwords.queue.drain();
         await db.close();
       },

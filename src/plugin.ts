@@ -6,7 +6,7 @@ import { adminRoutes } from './features/admin/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { keyRoutes } from './features/keys/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
-import { sessionRoutes } from './features/sessions/index.ts';
+import { sessionRoutes, userSessionRoutes } from './features/sessions/index.ts';
 import { installAccess } from './http/access.ts';
 import { installBodyParsers } from './http/body-parsers.ts';
 import { createGuards, type Guards } from './http/guards.ts';
@@ -67,4 +67,5 @@ async function mountFeatures(app: FastifyInstance, core: Core): Promise<void> {
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions));
   app.register(adminRoutes(core.admin));
+  app.register(userSessionRoutes(core.sessions, core.admin.find));
 }

@@ -134,6 +134,18 @@ const definitions = {
     ['ES256', 'EdDSA', 'RS256', 'HS256'],
     'How access tokens are signed; HS256 signs with SECRET_KEY.',
   ),
+  KEY_PUBLICATION_LEAD_SECONDS: integer(
+    '60',
+    30,
+    86_400,
+    'Seconds a new signing key is published before it signs; not below the 30 that verifiers cache the keys for.',
+  ),
+  KEY_ROTATION_DAYS: duration(
+    '90',
+    0,
+    3650,
+    'Days after which a new signing key is made; 0 leaves it to you.',
+  ),
   ISSUER: text(
     undefined,
     'a text',
@@ -148,6 +160,13 @@ const definitions = {
   ),
   ACCESS_TOKEN_EXPIRE_MINUTES: duration('15', 0.05, 1440, 'Minutes an access token lives.'),
   REFRESH_TOKEN_EXPIRE_DAYS: duration('7', 0.0001, 3650, 'Days a session lives without being refreshed.'),
+  REFRESH_GRACE_SECONDS: duration(
+    '10',
+    0,
+    3600,
+    'Seconds within which a session rotates once at most, and for which the parent of a refresh token that came into ' +
+      'use is still honoured; 0 is strict rotation.',
+  ),
   SESSION_EXPIRE_DAYS: duration('30', 0.0001, 3650, 'Days a session lives at most.'),
 
   REGISTRATION: choice(['open', 'invite', 'closed'], 'Who may sign up: anybody, invited people, nobody.'),

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type CryptoKey, type JWTPayload, jwtVerify, type ProtectedHeaderParameters, SignJWT } from 'jose';
+import { type CryptoKey, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { DoorwardError } from '../errors.ts';
 import { deriveKey } from './derived-keys.ts';
 
@@ -13,11 +13,18 @@ export interface VerificationKey {
   readonly key: CryptoKey | Uint8Array;
 }
 
+/** A key of refresh tokens (HS256), in force for generations issued from `since` on (seconds since the epoch). */
+export interface RefreshKey {
+  readonly since: number;
+  readonly key: Uint8Array | CryptoKey;
+}
+
 /** The keys of an instance: the one that signs access tokens, those that verify them, and the refresh tokens' own. */
 export interface TokenKeys {
   readonly signing: VerificationKey;
   readonly verification: readonly VerificationKey[];
-  readonly refresh: Uint8Array;
+  /** The newest first; the last one has been in force from the beginning. */
+  readonly refresh: readonly [RefreshKey, ...RefreshKey[]];
 }
 
 /** What both kinds of token say. Times are in whole seconds since the epoch (RFC 7519 NumericDate). */
@@ -64,7 +71,11 @@ const maxTokenLength = 4096;
 /** Keys for HS256 with a shared secret, as the reference signs. */
 export function sharedSecretKeys(secretKey: string): TokenKeys {
   const signing = { kid: undefined, algorithm: 'HS256', key: new TextEncoder().encode(secretKey) } as const;
-  return { signing, verification: [signing], refresh: deriveKey(secretKey, 'refresh-token') };
+  return {
+    signing,
+    verification: [signing],
+    refresh: [{ since: 0, key: deriveKey(secretKey, 'refresh-token') }],
+  };
 }
 
 /** An access token: a JWT of `typ` at+jwt (RFC 9068). */
@@ -96,15 +107,38 @@ export function createRefreshToken(subject: TokenSubject, keys: TokenKeys): Prom
     .setIssuedAt(subject.issuedAt)
     .setExpirationTime(subject.expiresAt)
     .setJti(`${subject.sid}.${subject.gen}`)
-    .sign(keys.refresh);
+    .sign((keys.refresh.find(({ since }) => since <= subject.issuedAt) ?? keys.refresh[0]).key);
 }
 
-function verificationKey(keys: TokenKeys, header: ProtectedHeaderParameters) {
+/** A token whose header names a key that is not among ours; it may be newer than what this instance has loaded. */
+export class UnknownKeyError extends Error {
+  override readonly name = 'UnknownKeyError';
+}
+
+function verificationKeys(token: string, keys: TokenKeys) {
   // Only our own keys count, each for its own algorithm: a `jwk` or `jku` in the header is never looked at, and a
   // public key is never taken for an HMAC secret (RFC 8725, 3.1).
-  const found = keys.verification.find((key) => key.kid === header.kid && key.algorithm === header.alg);
-  if (found === undefined) throw new Error('no key of ours has this kid and algorithm');
-  return found.key;
+  const header = decodeProtectedHeader(token);
+  const found = keys.verification.filter((key) => key.kid === header.kid && key.algorithm === header.alg);
+  if (found.length === 0) throw new UnknownKeyError('no key of ours has this kid and algorithm');
+  return found;
+}
+
+/** The first outcome of `check` whose signature holds: a secret that was changed has several keys to try. */
+async function verifyWithOne<Key>(
+  candidates: readonly Key[],
+  check: (key: Key) => Promise<{ payload: JWTPayload }>,
+) {
+  let failure: unknown;
+  for (const candidate of candidates) {
+    try {
+      return await check(candidate);
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 function isSessionClaims(payload: JWTPayload, type: 'access' | 'refresh'): boolean {
@@ -148,13 +182,16 @@ export function verifyAccessToken(
   now: Date,
 ): Promise<AccessTokenClaims> {
   return verify(token, 'access', () =>
-    jwtVerify(token, (header) => verificationKey(keys, header), {
-      typ: 'at+jwt',
-      issuer: parties.issuer,
-      ...(parties.audience === undefined ? {} : { audience: parties.audience }),
-      requiredClaims,
-      currentDate: now,
-    }),
+    verifyWithOne(verificationKeys(token, keys), ({ key, algorithm }) =>
+      jwtVerify(token, key, {
+        algorithms: [algorithm],
+        typ: 'at+jwt',
+        issuer: parties.issuer,
+        ...(parties.audience === undefined ? {} : { audience: parties.audience }),
+        requiredClaims,
+        currentDate: now,
+      }),
+    ),
   );
 }
 
@@ -164,11 +201,13 @@ export function verifyAccessToken(
  */
 export function verifyRefreshToken(token: string, keys: TokenKeys, now: Date): Promise<RefreshTokenClaims> {
   return verify(token, 'refresh', () =>
-    jwtVerify(token, keys.refresh, {
-      algorithms: ['HS256'],
-      typ: 'rt+jwt',
-      requiredClaims,
-      currentDate: now,
-    }),
+    verifyWithOne(keys.refresh, ({ key }) =>
+      jwtVerify(token, key, {
+        algorithms: ['HS256'],
+        typ: 'rt+jwt',
+        requiredClaims,
+        currentDate: now,
+      }),
+    ),
   );
 }

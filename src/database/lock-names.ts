@@ -7,3 +7,6 @@ export const activeAdminsLock = 'active-admins';
 
 /** Held while something changes that decides whether a user may have sessions: password, state, existence. */
 export const userLock = (userId: number) => `user:${userId}`;
+
+/** Held while signing keys are made or withdrawn, or SECRET_KEY is changed. */
+export const signingKeysLock = 'signing-keys';

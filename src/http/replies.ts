@@ -14,6 +14,7 @@ const challenges: Partial<Record<FailureCode, string>> = {
   not_authenticated: 'Bearer',
   invalid_credentials: 'Bearer',
   invalid_token: 'Bearer error="invalid_token"',
+  invalid_refresh_token: 'Bearer error="invalid_token"',
 };
 
 /** Errors of Fastify and of the connection, before a handler ran. */

@@ -21,7 +21,12 @@ export interface TestDoorward {
   request(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
-    options?: { json?: unknown; form?: Record<string, string>; token?: string; headers?: Record<string, string> },
+    options?: {
+      json?: unknown;
+      form?: Record<string, string>;
+      token?: string;
+      headers?: Record<string, string>;
+    },
   ): Promise<TestResponse>;
   /** Makes an account and logs in. */
   signIn(account?: { email?: string; password?: string; name?: string; is_admin?: boolean }): Promise<{

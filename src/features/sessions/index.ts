@@ -1,22 +1,41 @@
+import { userLock } from '../../database/lock-names.ts';
+import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { type Authenticated, createAuthenticate } from './authenticate.ts';
+import { type ListedSession, listSessions } from './list.ts';
 import { type Client, logIn } from './login.ts';
-import { deleteExpiredSessions, endSessions } from './store.ts';
+import { refresh } from './refresh.ts';
+import { deleteExpiredSessions, endSessions, type SessionEnd } from './store.ts';
 import type { TokenResponse } from './tokens.ts';
 
 export type { Authenticated } from './authenticate.ts';
 export { sessionMigrations } from './migrations.ts';
-export { sessionRoutes } from './routes.ts';
+export { sessionRoutes, userSessionRoutes } from './routes.ts';
 export { type TokenResponse, tokenParties } from './tokens.ts';
+
+/** Which sessions of a user to end: one, all but one, or all. */
+export interface SessionSelection {
+  sid?: string;
+  exceptSid?: string;
+}
 
 export interface Sessions {
   /** See `login.ts`. */
   logIn(input: { username: string; password: string; client: Client }): Promise<TokenResponse>;
+  /** See `refresh.ts`. */
+  refresh(input: { refresh_token: string; client: Client }): Promise<TokenResponse>;
   /** See `authenticate.ts`. */
   authenticate(token: string): Authenticated | Promise<Authenticated>;
+  /** See `list.ts`. */
+  list(userId: number, currentSid?: string): Promise<ListedSession[]>;
+  /**
+   * Ends sessions of a user; the next request with one of their tokens is refused, on every instance.
+   * @throws DoorwardError `session_not_found` when the one that is named is not a live session of the user.
+   */
+  end(userId: number, reason: SessionEnd, selection?: SessionSelection): Promise<void>;
   /** Removes sessions past their absolute end, a batch a transaction. */
   deleteExpired(): Promise<void>;
 }
@@ -30,15 +49,25 @@ export function createSessions(
 ): Sessions {
   const { db, clock, events } = kernel;
   const now = () => clock.now().toISOString();
-  events.on('password.changed', (tx, { user_id, sid }) =>
-    endSessions(tx, user_id, { reason: 'password_changed', now: now(), exceptSid: sid }),
-  );
-  events.on('user.deactivated', (tx, { user_id }) =>
-    endSessions(tx, user_id, { reason: 'user_deactivated', now: now() }),
-  );
+  events.on('password.changed', async (tx, { user_id, sid }) => {
+    await endSessions(tx, user_id, { reason: 'password_changed', now: now(), exceptSid: sid });
+  });
+  events.on('user.deactivated', async (tx, { user_id }) => {
+    await endSessions(tx, user_id, { reason: 'user_deactivated', now: now() });
+  });
   return {
     logIn: (input) => logIn(kernel, features, input),
+    refresh: (input) => refresh(kernel, features, input),
     authenticate: createAuthenticate(kernel, features.keys),
+    list: (userId, currentSid) => listSessions(kernel, userId, currentSid),
+    async end(userId, reason, selection = {}) {
+      const ended = await db.transaction(async (tx) => {
+        // A login under way is over before this begins, or begins after it.
+        await db.lock(tx, userLock(userId));
+        return endSessions(tx, userId, { reason, now: now(), ...selection });
+      });
+      if (selection.sid !== undefined && ended === 0) throw new DoorwardError('session_not_found');
+    },
     async deleteExpired() {
       while (await db.transaction((tx) => deleteExpiredSessions(tx, now(), deleteBatchSize)));
     },

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { AnyPassword, Closed, mayFail, Text } from '../../http/schema.ts';
+import { AnyPassword, Closed, mayFail, NoContent, Text, UserPath } from '../../http/schema.ts';
 import type { Sessions } from './index.ts';
+import type { Client } from './login.ts';
 
 const TokenResponse = Type.Object({
   access_token: Type.String(),
@@ -20,6 +22,36 @@ const LoginForm = Closed({
   client_secret: Type.Optional(Text({})),
 });
 
+/** RFC 6749, 6; as JSON the token alone is enough. */
+const RefreshForm = Closed({
+  refresh_token: Text({}),
+  grant_type: Type.Optional(Type.Literal('refresh_token')),
+  scope: Type.Optional(Text({})),
+  client_id: Type.Optional(Text({})),
+  client_secret: Type.Optional(Text({})),
+});
+
+/** A session as its owner and administrators see it. */
+export const SessionRead = Type.Object(
+  {
+    id: Type.String({ description: 'The `sid` of its tokens.' }),
+    device: Type.String({ description: 'Browser and system in words, as the client told them.' }),
+    network: Type.String(),
+    created_at: Type.String({ format: 'date-time' }),
+    last_seen_at: Type.String({ format: 'date-time', description: 'At most a minute behind.' }),
+    expires_at: Type.String({
+      format: 'date-time',
+      description: 'When it ends if it is not refreshed before.',
+    }),
+    current: Type.Boolean({ description: 'Whether it is the session that asks.' }),
+  },
+  { title: 'SessionRead' },
+);
+
+function clientOf(request: FastifyRequest): Client {
+  return { network: request.ip, userAgent: request.headers['user-agent'] ?? '' };
+}
+
 export function sessionRoutes(sessions: Sessions): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.post(
@@ -34,12 +66,140 @@ export function sessionRoutes(sessions: Sessions): FastifyPluginAsyncTypebox {
           response: { 200: TokenResponse, ...mayFail(401, 403) },
         },
       },
-      (request) =>
-        sessions.logIn({
-          username: request.body.username,
-          password: request.body.password,
-          client: { network: request.ip, userAgent: request.headers['user-agent'] ?? '' },
-        }),
+      (request) => {
+        const { username, password } = request.body;
+        return sessions.logIn({ username, password, client: clientOf(request) });
+      },
+    );
+
+    app.post(
+      '/refresh',
+      {
+        config: { access: 'public', form: true },
+        schema: {
+          tags: ['sessions'],
+          operationId: 'refresh',
+          summary: 'Get new tokens for a refresh token',
+          description:
+            'A lost reply is made good by asking again with the same token. A token that is spent ends its session.',
+          body: RefreshForm,
+          response: { 200: TokenResponse, ...mayFail(401) },
+        },
+      },
+      (request) => sessions.refresh({ refresh_token: request.body.refresh_token, client: clientOf(request) }),
+    );
+
+    app.post(
+      '/logout',
+      {
+        config: { access: 'currentUser' },
+        schema: {
+          tags: ['sessions'],
+          operationId: 'logout',
+          summary: 'End the session that asks',
+          response: { 204: NoContent },
+        },
+      },
+      async (request, reply) => {
+        const { user, session } = request.auth;
+        await sessions.end(user.id, 'logged_out', { sid: session.sid });
+        return reply.code(204).send();
+      },
+    );
+
+    app.get(
+      '/me/sessions',
+      {
+        config: { access: 'activeUser' },
+        schema: {
+          tags: ['sessions'],
+          operationId: 'list_sessions',
+          summary: 'List the own live sessions, the one seen last first',
+          response: { 200: Type.Array(SessionRead) },
+        },
+      },
+      (request) => sessions.list(request.auth.user.id, request.auth.session.sid),
+    );
+
+    app.delete(
+      '/me/sessions',
+      {
+        config: { access: 'activeUser' },
+        schema: {
+          tags: ['sessions'],
+          operationId: 'end_other_sessions',
+          summary: 'End every own session but the one that asks',
+          response: { 204: NoContent },
+        },
+      },
+      async (request, reply) => {
+        const { user, session } = request.auth;
+        await sessions.end(user.id, 'revoked', { exceptSid: session.sid });
+        return reply.code(204).send();
+      },
+    );
+
+    app.delete(
+      '/me/sessions/:sid',
+      {
+        config: { access: 'activeUser' },
+        schema: {
+          tags: ['sessions'],
+          operationId: 'end_session',
+          summary: 'End one own session',
+          params: Type.Object({ sid: Text({ maxLength: 64 }) }),
+          response: { 204: NoContent, ...mayFail(404) },
+        },
+      },
+      async (request, reply) => {
+        await sessions.end(request.auth.user.id, 'revoked', { sid: request.params.sid });
+        return reply.code(204).send();
+      },
+    );
+  };
+}
+
+/** The same for administrators, on any user. */
+export function userSessionRoutes(
+  sessions: Sessions,
+  requireUser: (userId: number) => Promise<unknown>,
+): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/users/:user_id/sessions',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'list_user_sessions',
+          summary: 'List the live sessions of a user',
+          params: UserPath,
+          response: { 200: Type.Array(SessionRead), ...mayFail(404) },
+        },
+      },
+      async (request) => {
+        await requireUser(request.params.user_id);
+        return sessions.list(request.params.user_id, request.auth.session.sid);
+      },
+    );
+
+    app.delete(
+      '/users/:user_id/sessions',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'end_user_sessions',
+          summary: 'End all sessions of a user',
+          params: UserPath,
+          response: { 204: NoContent, ...mayFail(404) },
+        },
+      },
+      async (request, reply) => {
+        await requireUser(request.params.user_id);
+        await sessions.end(request.params.user_id, 'revoked_by_admin');
+        return reply.code(204).send();
+      },
     );
   };
 }
