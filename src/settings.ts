@@ -104,6 +104,18 @@ const definitions = {
     'Where clients reach this server. By default http://HOST:PORT.',
     isHttpOrigin,
   ),
+  CORS_ORIGINS: text(
+    '',
+    'origins such as https://app.example.com, separated by commas',
+    'Other origins whose pages may call from a browser, with cookies.',
+    (value) =>
+      value.split(',').every((part) => {
+        const origin = part.trim();
+        return (
+          origin === '' || (URL.canParse(origin) && new URL(origin).origin === origin && origin !== 'null')
+        );
+      }),
+  ),
   TRUSTED_PROXIES: text(
     '',
     'addresses or networks, separated by commas',

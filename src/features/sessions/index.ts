@@ -1,3 +1,4 @@
+import { verifyRefreshToken } from '../../crypto/tokens.ts';
 import { userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -9,7 +10,7 @@ import { type ListedSession, listSessions } from './list.ts';
 import { type Client, logIn } from './login.ts';
 import { refresh } from './refresh.ts';
 import { deleteExpiredSessions, endSessions, type SessionEnd } from './store.ts';
-import type { TokenResponse } from './tokens.ts';
+import type { IssuedTokens } from './tokens.ts';
 
 export type { Authenticated } from './authenticate.ts';
 export { sessionMigrations } from './migrations.ts';
@@ -24,9 +25,9 @@ export interface SessionSelection {
 
 export interface Sessions {
   /** See `login.ts`. */
-  logIn(input: { username: string; password: string; client: Client }): Promise<TokenResponse>;
+  logIn(input: { username: string; password: string; client: Client }): Promise<IssuedTokens>;
   /** See `refresh.ts`. */
-  refresh(input: { refresh_token: string; client: Client }): Promise<TokenResponse>;
+  refresh(input: { refresh_token: string; client: Client }): Promise<IssuedTokens>;
   /** See `authenticate.ts`. */
   authenticate(token: string): Authenticated | Promise<Authenticated>;
   /** See `list.ts`. */
@@ -36,6 +37,8 @@ export interface Sessions {
    * @throws DoorwardError `session_not_found` when the one that is named is not a live session of the user.
    */
   end(userId: number, reason: SessionEnd, selection?: SessionSelection): Promise<void>;
+  /** Ends the session of a refresh token of any generation. One that is not valid has nothing to end. */
+  logOut(refreshToken: string): Promise<void>;
   /** Removes sessions past their absolute end, a batch a transaction. */
   deleteExpired(): Promise<void>;
 }
@@ -55,7 +58,7 @@ export function createSessions(
   events.on('user.deactivated', async (tx, { user_id }) => {
     await endSessions(tx, user_id, { reason: 'user_deactivated', now: now() });
   });
-  return {
+  const sessions: Sessions = {
     logIn: (input) => logIn(kernel, features, input),
     refresh: (input) => refresh(kernel, features, input),
     authenticate: createAuthenticate(kernel, features.keys),
@@ -68,8 +71,20 @@ export function createSessions(
       });
       if (selection.sid !== undefined && ended === 0) throw new DoorwardError('session_not_found');
     },
+    async logOut(refreshToken) {
+      try {
+        const claims = await verifyRefreshToken(refreshToken, features.keys.current(), clock.now());
+        await sessions.end(Number(claims.sub), 'logged_out', { sid: claims.sid });
+      } catch (error) {
+        const isOver =
+          error instanceof DoorwardError &&
+          (error.code === 'invalid_token' || error.code === 'session_not_found');
+        if (!isOver) throw error;
+      }
+    },
     async deleteExpired() {
       while (await db.transaction((tx) => deleteExpiredSessions(tx, now(), deleteBatchSize)));
     },
   };
+  return sessions;
 }

@@ -6,7 +6,7 @@ import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { insertSession, type SessionRow } from './store.ts';
-import { issueTokens, type TokenResponse } from './tokens.ts';
+import { type IssuedTokens, issueTokens } from './tokens.ts';
 
 const maxUserAgentLength = 512;
 
@@ -24,7 +24,7 @@ export async function logIn(
   kernel: Kernel,
   features: { accounts: Accounts; passwords: Passwords; keys: Keys },
   input: { username: string; password: string; client: Client },
-): Promise<TokenResponse> {
+): Promise<IssuedTokens> {
   const { db, clock, settings } = kernel;
   const { accounts, passwords, keys } = features;
   const user = await accounts.findByEmail(input.username);

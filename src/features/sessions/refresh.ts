@@ -7,7 +7,7 @@ import type { Keys } from '../keys/index.ts';
 import type { Client } from './login.ts';
 import { decideRotation } from './rotation.ts';
 import { changeRotation, findSession, type SessionRow } from './store.ts';
-import { issueTokens, type TokenResponse } from './tokens.ts';
+import { type IssuedTokens, issueTokens } from './tokens.ts';
 
 /** Each further try means that another request moved the session on in between, which few can do within one grace. */
 const maxTries = 20;
@@ -20,7 +20,7 @@ export async function refresh(
   kernel: Kernel,
   features: { accounts: Accounts; keys: Keys },
   input: { refresh_token: string; client: Client },
-): Promise<TokenResponse> {
+): Promise<IssuedTokens> {
   const { db, clock, settings } = kernel;
   const keys = features.keys.current();
   const claims = await verifyRefreshToken(input.refresh_token, keys, clock.now()).catch((error) => {

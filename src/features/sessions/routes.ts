@@ -1,16 +1,28 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { AnyPassword, Closed, mayFail, NoContent, Text, UserPath } from '../../http/schema.ts';
+import { DoorwardError, ValidationError } from '../../errors.ts';
+import type { BrowserRules } from '../../http/browser.ts';
+import { AnyPassword, Closed, mayFail, NoContent, OneOf, Text, UserPath } from '../../http/schema.ts';
 import type { Sessions } from './index.ts';
 import type { Client } from './login.ts';
+import type { IssuedTokens } from './tokens.ts';
 
-const TokenResponse = Type.Object({
-  access_token: Type.String(),
-  refresh_token: Type.String(),
-  token_type: Type.Literal('bearer'),
-  expires_in: Type.Integer({ description: 'Lifetime of the access token in seconds' }),
-});
+const expires_in = Type.Integer({ description: 'Lifetime of the access token in seconds' });
+
+/** RFC 6749, 5.1; with cookies the body carries no token. */
+const TokenResponse = Type.Union([
+  Type.Object({
+    access_token: Type.String(),
+    refresh_token: Type.String(),
+    token_type: Type.Literal('bearer'),
+    expires_in,
+  }),
+  Type.Object({ token_type: Type.Literal('cookie'), expires_in }),
+]);
+
+/** Where the tokens travel: in bodies, or in cookies that scripts cannot read. */
+const Transport = Type.Object({ transport: OneOf(['body', 'cookie'], { default: 'body' }) });
 
 /** The OAuth 2.0 password form (RFC 6749, 4.3.2), with the fields that FastAPI's form accepts beside it. */
 const LoginForm = Closed({
@@ -24,7 +36,7 @@ const LoginForm = Closed({
 
 /** RFC 6749, 6; as JSON the token alone is enough. */
 const RefreshForm = Closed({
-  refresh_token: Text({}),
+  refresh_token: Type.Optional(Text({ description: 'Left out with `transport=cookie`.' })),
   grant_type: Type.Optional(Type.Literal('refresh_token')),
   scope: Type.Optional(Text({})),
   client_id: Type.Optional(Text({})),
@@ -48,11 +60,27 @@ export const SessionRead = Type.Object(
   { title: 'SessionRead' },
 );
 
+function missingRefreshToken(): ValidationError {
+  return new ValidationError([{ type: 'missing', loc: ['body', 'refresh_token'], msg: 'Field required' }]);
+}
+
 function clientOf(request: FastifyRequest): Client {
   return { network: request.ip, userAgent: request.headers['user-agent'] ?? '' };
 }
 
-export function sessionRoutes(sessions: Sessions): FastifyPluginAsyncTypebox {
+export function sessionRoutes(sessions: Sessions, browser: BrowserRules): FastifyPluginAsyncTypebox {
+  /** The answer with its tokens where the client wants them. */
+  function deliver(reply: FastifyReply, transport: 'body' | 'cookie', tokens: IssuedTokens) {
+    const { refresh_expires_in, ...response } = tokens;
+    if (transport === 'body') return response;
+    browser.setCookie(reply, 'access', tokens.access_token, tokens.expires_in);
+    browser.setCookie(reply, 'refresh', tokens.refresh_token, refresh_expires_in);
+    return { token_type: 'cookie' as const, expires_in: tokens.expires_in };
+  }
+
+  const usesCookies = (request: FastifyRequest) =>
+    request.headers.authorization === undefined && browser.readCookie(request, 'refresh') !== undefined;
+
   return async (app) => {
     app.post(
       '/login',
@@ -62,13 +90,21 @@ export function sessionRoutes(sessions: Sessions): FastifyPluginAsyncTypebox {
           tags: ['sessions'],
           operationId: 'login',
           summary: 'Log in with email and password',
+          querystring: Transport,
           body: LoginForm,
           response: { 200: TokenResponse, ...mayFail(401, 403) },
         },
       },
-      (request) => {
+      async (request, reply) => {
         const { username, password } = request.body;
-        return sessions.logIn({ username, password, client: clientOf(request) });
+        const { transport } = request.query;
+        // Logging a victim in as somebody else is an attack as well.
+        if (transport === 'cookie') {
+          browser.assertAvailable();
+          browser.assertSameSite(request);
+        }
+        const tokens = await sessions.logIn({ username, password, client: clientOf(request) });
+        return deliver(reply, transport, tokens);
       },
     );
 
@@ -76,33 +112,76 @@ export function sessionRoutes(sessions: Sessions): FastifyPluginAsyncTypebox {
       '/refresh',
       {
         config: { access: 'public', form: true },
+        // With cookies there is nothing to say in a body.
+        preValidation: async (request) => {
+          request.body ??= {};
+        },
         schema: {
           tags: ['sessions'],
           operationId: 'refresh',
           summary: 'Get new tokens for a refresh token',
           description:
             'A lost reply is made good by asking again with the same token. A token that is spent ends its session.',
+          querystring: Transport,
           body: RefreshForm,
           response: { 200: TokenResponse, ...mayFail(401) },
         },
       },
-      (request) => sessions.refresh({ refresh_token: request.body.refresh_token, client: clientOf(request) }),
+      async (request, reply) => {
+        const { transport } = request.query;
+        if (transport === 'body') {
+          const { refresh_token } = request.body;
+          if (refresh_token === undefined) throw missingRefreshToken();
+          return deliver(
+            reply,
+            transport,
+            await sessions.refresh({ refresh_token, client: clientOf(request) }),
+          );
+        }
+        browser.assertSameSite(request);
+        const refresh_token = browser.readCookie(request, 'refresh');
+        if (refresh_token === undefined) throw new DoorwardError('invalid_refresh_token');
+        try {
+          return deliver(
+            reply,
+            transport,
+            await sessions.refresh({ refresh_token, client: clientOf(request) }),
+          );
+        } catch (error) {
+          if (error instanceof DoorwardError && error.code === 'invalid_refresh_token')
+            browser.clearCookies(reply);
+          throw error;
+        }
+      },
     );
 
     app.post(
       '/logout',
       {
-        config: { access: 'currentUser' },
+        // With cookies the refresh token says which session it is: the access token may have expired meanwhile.
+        config: { access: 'public' },
+        onRequest(request, reply, done) {
+          if (usesCookies(request)) done();
+          else app.currentUser.call(app, request, reply, done);
+        },
         schema: {
           tags: ['sessions'],
           operationId: 'logout',
           summary: 'End the session that asks',
-          response: { 204: NoContent },
+          response: { 204: NoContent, ...mayFail(401, 403) },
         },
       },
       async (request, reply) => {
-        const { user, session } = request.auth;
-        await sessions.end(user.id, 'logged_out', { sid: session.sid });
+        const refresh_token = usesCookies(request) ? browser.readCookie(request, 'refresh') : undefined;
+        if (refresh_token !== undefined) {
+          browser.assertSameSite(request);
+          await sessions.logOut(refresh_token);
+          browser.clearCookies(reply);
+        } else {
+          const { user, session } = request.auth;
+          await sessions.end(user.id, 'logged_out', { sid: session.sid });
+          if (browser.readCookie(request, 'access') !== undefined) browser.clearCookies(reply);
+        }
         return reply.code(204).send();
       },
     );
