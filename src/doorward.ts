@@ -5,6 +5,8 @@ import { type Accounts, accountMigrations, createAccounts } from './features/acc
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
 import { type Keys, keyMigrations, loadKeys, resolveSecretKey } from './features/keys/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
+import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
+import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
 import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
 import { type Clock, createEvents, type Kernel, type Log } from './kernel.ts';
 import { createLog } from './log.ts';
@@ -17,6 +19,8 @@ export const migrations: readonly Migration[] = [
   ...keyMigrations,
   ...sessionMigrations,
   ...adminMigrations,
+  ...revocationMigrations,
+  ...serviceMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -34,6 +38,8 @@ export interface Core extends AuthService {
   readonly passwords: Passwords;
   readonly keys: Keys;
   readonly sessions: Sessions;
+  readonly revocations: Revocations;
+  readonly services: Services;
   readonly admin: Admin;
   /** Waits for hashes under way, then closes the database. */
   close(): Promise<void>;
@@ -67,6 +73,8 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     const accounts = createAccounts(kernel, passwords);
     const keys = await loadKeys(kernel, secretKey);
     const sessions = createSessions(kernel, { accounts, passwords, keys });
+    const revocations = createRevocations(kernel, { keys });
+    const services = createServices(kernel);
     const admin = createAdmin(kernel, { accounts }, secretKey);
     const auth = createAuthService({
       keys: () => keys.current(),
@@ -80,6 +88,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(keyReloadIntervalMs, 'reloading the keys', () => keys.reload()),
       every(maintenanceIntervalMs, 'maintaining the keys', () => keys.maintain()),
       every(maintenanceIntervalMs, 'removing expired sessions', () => sessions.deleteExpired()),
+      every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
     ];
     function every(intervalMs: number, what: string, work: () => Promise<void>): NodeJS.Timeout {
       let isRunning = false;
@@ -103,9 +112,12 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       passwords,
       keys,
       sessions,
+      revocations,
+      services,
       admin,
       async close() {
         for (const timer of timers) clearInterval(timer);
+        revocations.stop();
         await passwords.queue.drain();
         await db.close();
       },

@@ -6,12 +6,14 @@ import { adminRoutes } from './features/admin/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { keyRoutes } from './features/keys/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
+import { revocationRoutes } from './features/revocations/index.ts';
+import { serviceRoutes } from './features/services/index.ts';
 import { sessionRoutes, userSessionRoutes } from './features/sessions/index.ts';
 import { installAccess } from './http/access.ts';
 import { installBodyParsers } from './http/body-parsers.ts';
 import { type BrowserRules, createBrowserRules } from './http/browser.ts';
 import { installCors } from './http/cors.ts';
-import { createGuards, type Guards } from './http/guards.ts';
+import { createGuards, createServiceGuard, type Guards } from './http/guards.ts';
 import { registerOpenApi } from './http/openapi.ts';
 import { installReplies, refuseOtherMethods, sendNotFound } from './http/replies.ts';
 import { installRequestLog } from './http/request-log.ts';
@@ -54,7 +56,7 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
       app.setSerializerCompiler(createSerializerCompiler());
       const finish = refuseOtherMethods(app);
       if (docs) await registerOpenApi(app, { prefix, version, title: 'Doorward' });
-      installAccess(app, guards);
+      installAccess(app, { ...guards, service: createServiceGuard(core.services.authenticate) });
       app.register(keyRoutes(core.keys));
       if (health) app.register(healthRoutes(core.kernel.db, isDraining));
       app.register(async (auth) => mountFeatures(auth, core, browser), { prefix });
@@ -71,5 +73,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions, browser));
   app.register(adminRoutes(core.admin));
+  app.register(serviceRoutes(core.sessions));
+  if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));
   app.register(userSessionRoutes(core.sessions, core.admin.find));
 }

@@ -180,6 +180,10 @@ const definitions = {
       'use is still honoured; 0 is strict rotation.',
   ),
   SESSION_EXPIRE_DAYS: duration('30', 0.0001, 3650, 'Days a session lives at most.'),
+  REVOCATION_FEED: choice(
+    ['on', 'off'],
+    'Whether GET /auth/revocations tells verifiers which sessions ended.',
+  ),
 
   REGISTRATION: choice(['open', 'invite', 'closed'], 'Who may sign up: anybody, invited people, nobody.'),
   PASSWORD_POLICY: choice(

@@ -10,3 +10,9 @@ export const userLock = (userId: number) => `user:${userId}`;
 
 /** Held while signing keys are made or withdrawn, or SECRET_KEY is changed. */
 export const signingKeysLock = 'signing-keys';
+
+/**
+ * Held from the moment a revocation gets its number until it is committed, so that numbers appear in their order and
+ * whoever has read up to one has missed none below it. Taken after all others.
+ */
+export const revocationsLock = 'revocations';

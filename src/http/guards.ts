@@ -89,3 +89,33 @@ export function createGuards(
     adminUser: guard((user) => inactive(user) ?? (user.is_admin ? undefined : 'admin_required')),
   };
 }
+
+/** Name and secret of an HTTP Basic header (RFC 7617, form-encoded as RFC 6749, 2.3.1 wants), or undefined. */
+function basicCredential(request: FastifyRequest): { name: string; secret: string } | undefined {
+  const [scheme, encoded] = (request.headers.authorization ?? '').split(' ', 2);
+  if (scheme?.toLowerCase() !== 'basic' || encoded === undefined) return undefined;
+  const [, name = '', secret = ''] =
+    /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
+  try {
+    return { name: decodeURIComponent(name), secret: decodeURIComponent(secret) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Guard of the endpoints for services. `authenticate` throws DoorwardError `invalid_client`. */
+export function createServiceGuard(
+  authenticate: (name: string, secret: string) => Promise<void>,
+): onRequestHookHandler {
+  return (request, reply, done) => {
+    const credential = basicCredential(request);
+    const checked =
+      credential === undefined
+        ? Promise.reject(new DoorwardError('invalid_client'))
+        : authenticate(credential.name, credential.secret);
+    checked.then(
+      () => done(),
+      (error) => sendError(error, request, reply),
+    );
+  };
+}

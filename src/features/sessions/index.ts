@@ -1,4 +1,3 @@
-import { verifyRefreshToken } from '../../crypto/tokens.ts';
 import { userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -6,22 +5,18 @@ import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { type Authenticated, createAuthenticate } from './authenticate.ts';
+import { endSessions } from './end.ts';
+import { type Introspection, introspect, readToken } from './introspect.ts';
 import { type ListedSession, listSessions } from './list.ts';
 import { type Client, logIn } from './login.ts';
 import { refresh } from './refresh.ts';
-import { deleteExpiredSessions, endSessions, type SessionEnd } from './store.ts';
+import { deleteExpiredSessions, type SessionEnd, type SessionSelection } from './store.ts';
 import type { IssuedTokens } from './tokens.ts';
 
 export type { Authenticated } from './authenticate.ts';
 export { sessionMigrations } from './migrations.ts';
 export { sessionRoutes, userSessionRoutes } from './routes.ts';
 export { type TokenResponse, tokenParties } from './tokens.ts';
-
-/** Which sessions of a user to end: one, all but one, or all. */
-export interface SessionSelection {
-  sid?: string;
-  exceptSid?: string;
-}
 
 export interface Sessions {
   /** See `login.ts`. */
@@ -37,8 +32,10 @@ export interface Sessions {
    * @throws DoorwardError `session_not_found` when the one that is named is not a live session of the user.
    */
   end(userId: number, reason: SessionEnd, selection?: SessionSelection): Promise<void>;
-  /** Ends the session of a refresh token of any generation. One that is not valid has nothing to end. */
-  logOut(refreshToken: string): Promise<void>;
+  /** See `introspect.ts`. */
+  introspect(token: string): Promise<Introspection>;
+  /** Ends the session of a token of either kind (RFC 7009). One that is not valid has nothing to end. */
+  revokeToken(token: string): Promise<void>;
   /** Removes sessions past their absolute end, a batch a transaction. */
   deleteExpired(): Promise<void>;
 }
@@ -53,10 +50,13 @@ export function createSessions(
   const { db, clock, events } = kernel;
   const now = () => clock.now().toISOString();
   events.on('password.changed', async (tx, { user_id, sid }) => {
-    await endSessions(tx, user_id, { reason: 'password_changed', now: now(), exceptSid: sid });
+    await endSessions(kernel, tx, user_id, { reason: 'password_changed', exceptSid: sid });
   });
   events.on('user.deactivated', async (tx, { user_id }) => {
-    await endSessions(tx, user_id, { reason: 'user_deactivated', now: now() });
+    await endSessions(kernel, tx, user_id, { reason: 'user_deactivated' });
+  });
+  events.on('user.deleted', async (tx, { user_id }) => {
+    await endSessions(kernel, tx, user_id, { reason: 'user_deleted' });
   });
   const sessions: Sessions = {
     logIn: (input) => logIn(kernel, features, input),
@@ -67,19 +67,18 @@ export function createSessions(
       const ended = await db.transaction(async (tx) => {
         // A login under way is over before this begins, or begins after it.
         await db.lock(tx, userLock(userId));
-        return endSessions(tx, userId, { reason, now: now(), ...selection });
+        return endSessions(kernel, tx, userId, { reason, ...selection });
       });
       if (selection.sid !== undefined && ended === 0) throw new DoorwardError('session_not_found');
     },
-    async logOut(refreshToken) {
+    introspect: (token) => introspect(kernel, features, sessions.authenticate, token),
+    async revokeToken(token) {
+      const claims = await readToken(kernel, features.keys, token);
+      if (claims === undefined) return;
       try {
-        const claims = await verifyRefreshToken(refreshToken, features.keys.current(), clock.now());
-        await sessions.end(Number(claims.sub), 'logged_out', { sid: claims.sid });
+        await sessions.end(Number(claims.sub), 'revoked', { sid: claims.sid });
       } catch (error) {
-        const isOver =
-          error instanceof DoorwardError &&
-          (error.code === 'invalid_token' || error.code === 'session_not_found');
-        if (!isOver) throw error;
+        if (!(error instanceof DoorwardError && error.code === 'session_not_found')) throw error;
       }
     },
     async deleteExpired() {

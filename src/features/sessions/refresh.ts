@@ -4,6 +4,7 @@ import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
+import { endSessions } from './end.ts';
 import type { Client } from './login.ts';
 import { decideRotation } from './rotation.ts';
 import { changeRotation, findSession, type SessionRow } from './store.ts';
@@ -64,12 +65,14 @@ async function apply(
     case 'refuse':
       throw new DoorwardError('invalid_refresh_token', { reason: 'the session has ended' });
     case 'reuse': {
-      const ended = await change({
-        ended_at: time,
-        end_reason: 'refresh_token_reused',
-        end_network: client.network,
+      // Nothing is changed by this but who comes first: a session that moved meanwhile is judged anew.
+      if (!(await changeRotation(tx, session, { last_seen_at: session.last_seen_at }))) return 'moved';
+      await endSessions(kernel, tx, session.user_id, {
+        reason: 'refresh_token_reused',
+        sid: session.id,
+        network: client.network,
       });
-      return ended === 'moved' ? 'moved' : 'reused';
+      return 'reused';
     }
     case 'rotate': {
       const user = await accounts.find(session.user_id, tx);

@@ -175,7 +175,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
         const refresh_token = usesCookies(request) ? browser.readCookie(request, 'refresh') : undefined;
         if (refresh_token !== undefined) {
           browser.assertSameSite(request);
-          await sessions.logOut(refresh_token);
+          await sessions.revokeToken(refresh_token);
           browser.clearCookies(reply);
         } else {
           const { user, session } = request.auth;

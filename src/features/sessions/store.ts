@@ -8,6 +8,7 @@ export type SessionEnd =
   | 'revoked_by_admin'
   | 'password_changed'
   | 'user_deactivated'
+  | 'user_deleted'
   | 'refresh_token_reused';
 
 export interface SessionRow {
@@ -135,21 +136,27 @@ export function listLiveSessions(db: Kysely<Tables>, userId: number, now: string
     .execute();
 }
 
-/** Ends live sessions of a user: all, one (`sid`), or all but one (`exceptSid`). Returns how many. */
-export async function endSessions(
+/** Which sessions of a user: one, all but one, or all. */
+export interface SessionSelection {
+  sid?: string;
+  exceptSid?: string | null;
+}
+
+/** Marks live sessions of a user as ended. Returns their ids. */
+export async function markEnded(
   tx: Transaction,
   userId: number,
-  end: { reason: SessionEnd; now: string; sid?: string; exceptSid?: string | null },
-): Promise<number> {
+  end: { reason: SessionEnd; now: string; network?: string } & SessionSelection,
+): Promise<string[]> {
   let update = tx
     .updateTable('sessions')
-    .set({ ended_at: end.now, end_reason: end.reason })
+    .set({ ended_at: end.now, end_reason: end.reason, end_network: end.network ?? null })
     .where('user_id', '=', userId)
     .where('ended_at', 'is', null);
   if (end.sid !== undefined) update = update.where('id', '=', end.sid);
   if (end.exceptSid) update = update.where('id', '!=', end.exceptSid);
-  const result = await update.executeTakeFirst();
-  return Number(result.numUpdatedRows);
+  const ended = await update.returning('id').execute();
+  return ended.map(({ id }) => id);
 }
 
 /** Removes sessions that ended by age before `before`. Returns whether there may be more. */
