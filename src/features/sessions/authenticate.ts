@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AccessTokenClaims, UnknownKeyError, verifyAccessToken } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -35,7 +36,8 @@ export function createAuthenticate(
   const parties = tokenParties(settings);
   const remembered = new Map<string, AccessTokenClaims>();
   let ring = keys.current();
-  let reloadedAt = 0;
+  let reloadedAt = -keyReloadIntervalMs;
+  let reloading: Promise<void> | undefined;
 
   function remember(token: string, claims: AccessTokenClaims): void {
     if (remembered.size >= maxRememberedTokens) {
@@ -52,15 +54,24 @@ export function createAuthenticate(
     return undefined;
   }
 
-  /** A token of a key that another instance has just made is not refused for being new here. */
+  /** Whoever comes while it waits or reads shares the one reading. */
+  function reloadKeys(): Promise<void> {
+    reloading ??= sleep(Math.max(0, reloadedAt + keyReloadIntervalMs - performance.now()))
+      .then(() => keys.reload())
+      .finally(() => {
+        reloadedAt = performance.now();
+        reloading = undefined;
+      });
+    return reloading;
+  }
+
+  /** A token of a key that another instance has just made waits for it rather than to be refused for being new here. */
   async function verify(token: string, now: Date): Promise<AccessTokenClaims> {
     try {
       return await verifyAccessToken(token, keys.current(), parties, now);
     } catch (error) {
-      const isUnknownKey = error instanceof DoorwardError && error.cause instanceof UnknownKeyError;
-      if (!isUnknownKey || performance.now() - reloadedAt < keyReloadIntervalMs) throw error;
-      reloadedAt = performance.now();
-      await keys.reload();
+      if (!(error instanceof DoorwardError && error.cause instanceof UnknownKeyError)) throw error;
+      await reloadKeys();
       return verifyAccessToken(token, keys.current(), parties, now);
     }
   }
