@@ -68,6 +68,9 @@ export interface TokenParties {
 /** Longer texts are not tokens of ours. */
 const maxTokenLength = 4096;
 
+/** Base64url decoders forgive white space; one token then had many texts. */
+const compactToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /** Keys for HS256 with a shared secret, as the reference signs. */
 export function sharedSecretKeys(secretKey: string): TokenKeys {
   const signing = { kid: undefined, algorithm: 'HS256', key: new TextEncoder().encode(secretKey) } as const;
@@ -147,7 +150,10 @@ function isSessionClaims(payload: JWTPayload, type: 'access' | 'refresh'): boole
     typeof payload.sub === 'string' &&
     /^[1-9]\d{0,15}$/.test(payload.sub) &&
     typeof payload.sid === 'string' &&
-    Number.isSafeInteger(payload.gen)
+    /^[\w-]{1,64}$/.test(payload.sid) &&
+    Number.isSafeInteger(payload.gen) &&
+    Number.isSafeInteger(payload.iat) &&
+    Number.isSafeInteger(payload.exp)
   );
 }
 
@@ -160,6 +166,7 @@ async function verify<Claims>(
 ): Promise<Claims> {
   try {
     if (token.length > maxTokenLength) throw new Error('the token is too long');
+    if (!compactToken.test(token)) throw new Error('the text is no token');
     const { payload } = await check();
     if (!isSessionClaims(payload, type)) throw new Error('the claims are not those of this kind of token');
     return payload as Claims;

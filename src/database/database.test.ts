@@ -7,7 +7,7 @@ import type { Database, Migration } from './database.ts';
 import { isUniqueViolation } from './database-errors.ts';
 import { openDatabase } from './open.ts';
 
-export const people: Migration = {
+const people: Migration = {
   id: '0001-people',
   statements: (ddl) => [
     `create table people (

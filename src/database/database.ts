@@ -80,6 +80,9 @@ export interface Database {
    */
   search(table: string, column: string, text: string, few: number): Promise<Search>;
 
+  /** A condition, for finding all rows for which it holds through the substringIndex: `column` of `table` contains `text` (3 or more code points). */
+  containsByIndex(table: string, column: string, text: string): Expression<SqlBool>;
+
   /** A condition, checked row by row: `column` of `table` contains `text`, compared as it is. */
   contains(table: string, column: string, text: string): Expression<SqlBool>;
 

@@ -129,6 +129,10 @@ class PostgresDatabase implements Database {
     return { condition: sql`(${id} = any(${ids}::bigint[]) and ${condition})`, few: true };
   }
 
+  containsByIndex(table: string, column: string, text: string): Expression<SqlBool> {
+    return this.contains(table, column, text);
+  }
+
   contains(table: string, column: string, text: string): Expression<SqlBool> {
     const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
     return sql`${sql.ref(`${table}.${column}`)} like ${pattern}`;

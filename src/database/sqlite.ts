@@ -131,6 +131,12 @@ class SqliteDatabase implements Database {
     return { condition: sql`(${id} in (select value from json_each(${ids})) and ${contains})`, few: true };
   }
 
+  containsByIndex(table: string, column: string, text: string): Expression<SqlBool> {
+    const index = sql.table(substringIndexName(table, column));
+    const phrase = `"${text.replaceAll('"', '""')}"`;
+    return sql`${sql.ref(`${table}.id`)} in (select rowid from ${index} where ${index} match ${phrase})`;
+  }
+
   contains(table: string, column: string, text: string): Expression<SqlBool> {
     return sql`instr(${sql.ref(`${table}.${column}`)}, ${text}) > 0`;
   }

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import chromium from '@sparticuz/chromium';
@@ -14,20 +15,28 @@ export interface TestPage {
   close(): Promise<void>;
 }
 
-const screenshotFolder = join(import.meta.dirname, '..', '..', 'screenshots');
+const root = join(import.meta.dirname, '..', '..');
+const screenshotFolder = join(root, 'screenshots');
+const unpackedFolder = join(root, 'node_modules', '.cache', 'doorward-chromium');
 
 /** Starts the Chromium from the package registry. Whoever starts it closes it. */
-export async function startChromium(): Promise<{ open(origin: string): Promise<TestPage>; close(): Promise<void> }> {
+export async function startChromium(): Promise<{
+  open(origin: string): Promise<TestPage>;
+  close(): Promise<void>;
+}> {
   const folder = await mkdtemp(join(tmpdir(), 'doorward-chromium-'));
+  const executablePath = await unpackChromium();
   const browser: Browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    // Its defaults run as any user, also in a container without user namespaces.
-    args: chromium.args,
+    executablePath,
+    // Runs as any user, also in a container without user namespaces and with little shared memory. The package's own
+    // flags are for a cloud function; among them is one that switches web security off.
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
     headless: true,
-    env: { ...process.env, HOME: folder },
+    env: { ...process.env, HOME: folder, FONTCONFIG_PATH: join(unpackedFolder, 'fonts') },
   });
   return {
-    open: async (origin) => openPage(await browser.newContext({ viewport: { width: 1280, height: 900 } }), origin),
+    open: async (origin) =>
+      openPage(await browser.newContext({ viewport: { width: 1280, height: 900 } }), origin),
     async close() {
       await browser.close();
       await rm(folder, { recursive: true, force: true });
@@ -35,12 +44,35 @@ export async function startChromium(): Promise<{ open(origin: string): Promise<T
   };
 }
 
+/**
+ * Unpacks the browser once. The package would do it in the machine's temporary folder and take whatever lies there
+ * under that name, another process's half of one included; here it gets its name when it is whole.
+ */
+async function unpackChromium(): Promise<string> {
+  const executable = join(unpackedFolder, 'chromium');
+  if (existsSync(executable)) return executable;
+  await mkdir(join(unpackedFolder, '..'), { recursive: true });
+  const draft = await mkdtemp(`${unpackedFolder}-`);
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = draft;
+  try {
+    await chromium.executablePath();
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  }
+  // Another process may have been first; its copy is as good.
+  await rename(draft, unpackedFolder).catch(() => rm(draft, { recursive: true }));
+  return executable;
+}
+
 async function openPage(context: BrowserContext, origin: string): Promise<TestPage> {
   const faults: string[] = [];
   // Before the network: whatever another origin would have answered, it is not asked.
   await context.route('**/*', (route) => {
     const url = new URL(route.request().url());
-    if (url.origin === origin || url.protocol === 'data:' || url.protocol === 'blob:') return route.continue();
+    if (url.origin === origin || url.protocol === 'data:' || url.protocol === 'blob:')
+      return route.continue();
     faults.push(`request to ${url.href}`);
     return route.abort();
   });

@@ -78,7 +78,8 @@ function assertNothingLeaks(asked: string, answer: TestResponse, bodies: unknown
   assert.doesNotMatch(answer.text, /\$argon2|\$2[aby]\$|pbkdf2/, asked);
   const isTokenAnswer = asked === 'POST /auth/login' && answer.status === 200;
   if (!isTokenAnswer) assert.doesNotMatch(answer.text, /eyJ[\w-]+\.[\w-]+\./, asked);
-  for (const secret of secretsIn(bodies)) assert.ok(!answer.text.includes(secret), `${asked} repeats a secret`);
+  for (const secret of secretsIn(bodies))
+    assert.ok(!answer.text.includes(secret), `${asked} repeats a secret`);
 }
 
 function secretsIn(bodies: unknown[]): string[] {

@@ -1,7 +1,7 @@
 import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { requireEmailAddress } from './create.ts';
-import { findUserByEmailKey, insertUser } from './store.ts';
+import { insertUser } from './store.ts';
 
 /** An account of another system, with the hash of its password in a form that `describeHash` accepts. */
 export interface ImportedAccount {
@@ -15,29 +15,18 @@ export interface ImportedAccount {
 }
 
 /**
- * Makes accounts with the passwords they had, all in one transaction. Tells of each whether it was made, or would be in
- * a dry run; it is not when the address is taken.
+ * Makes accounts with the passwords they had, all in one transaction. Tells of each whether it was made; it is not when
+ * the address is taken.
  * @throws ValidationError when an address is none.
  */
 export function importAccounts(
   kernel: Kernel,
   passwords: Passwords,
   imported: readonly ImportedAccount[],
-  { dryRun }: { dryRun: boolean },
 ): Promise<boolean[]> {
   const { db, clock } = kernel;
   const accounts = imported.map((account) => ({ ...account, ...requireEmailAddress(account.email) }));
-  return dryRun ? checkAll() : db.transaction(insertAll);
-
-  async function checkAll(): Promise<boolean[]> {
-    const outcomes: boolean[] = [];
-    for (const { email_key } of accounts) {
-      outcomes.push((await findUserByEmailKey(db.read, email_key)) === undefined);
-    }
-    return outcomes;
-  }
-
-  async function insertAll(tx: Parameters<typeof insertUser>[0]): Promise<boolean[]> {
+  return db.transaction(async (tx) => {
     const outcomes: boolean[] = [];
     for (const { hashed_password, created_at, ...account } of accounts) {
       const user = await insertUser(tx, { ...account, now: created_at ?? clock.now().toISOString() });
@@ -45,5 +34,5 @@ export function importAccounts(
       outcomes.push(user !== undefined);
     }
     return outcomes;
-  }
+  });
 }

@@ -23,7 +23,7 @@ export interface Accounts {
   /** See `create.ts`. */
   create(account: NewAccount, allow?: (tx: Transaction) => Promise<void>): Promise<User>;
   /** See `import.ts`. */
-  import(imported: readonly ImportedAccount[], options: { dryRun: boolean }): Promise<boolean[]>;
+  import(imported: readonly ImportedAccount[]): Promise<boolean[]>;
   /** See `change.ts`. */
   change(userId: number, changes: AccountChanges): Promise<User>;
   /** See `close.ts`. */
@@ -42,7 +42,7 @@ export function createAccounts(kernel: Kernel, passwords: Passwords): Accounts {
   return {
     signUp: (input) => signUp(kernel, passwords, input),
     create: (account, allow) => createAccount(kernel, passwords, account, allow),
-    import: (imported, options) => importAccounts(kernel, passwords, imported, options),
+    import: (imported) => importAccounts(kernel, passwords, imported),
     change: (userId, changes) => changeAccount(kernel, userId, changes),
     delete: (userId) => deleteAccount(kernel, userId),
     close: (input) => closeAccount(kernel, passwords, input),

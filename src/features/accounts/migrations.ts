@@ -17,7 +17,9 @@ export const accountMigrations: readonly Migration[] = [
         updated_at ${timestamp} not null
       )`,
       'create unique index users_email_key_key on users (email_key)',
-      'create index users_name_key_idx on users (name_key)',
+      // Two that hold all a search for a beginning looks at, so that it reads no row that is not on its page.
+      'create index users_email_search_idx on users (email_key, name_key, created_at, is_active, is_admin, id)',
+      'create index users_name_search_idx on users (name_key, email_key, created_at, is_active, is_admin, id)',
       // One index for each order a list can have, behind the two flags it can be filtered by: whatever is asked for is
       // a merge of at most four ranges, so a page costs the same wherever it is.
       'create index users_by_id_idx on users (is_active, is_admin, id)',

@@ -37,9 +37,12 @@ declare module '../../database/database.ts' {
 /** The columns of a user, and no others: what is not here cannot leak. */
 export const userColumns = ['id', 'email', 'name', 'is_active', 'is_admin', 'created_at'] as const;
 
-/** A text as search compares it: compatibility forms and case folded, the same way on every database. */
+/**
+ * A text as search compares it: compatibility forms and case folded, the same way on every database. Final sigma is
+ * sigma, because the end of what is searched for is not the end of a word.
+ */
 export function foldText(text: string): string {
-  return text.normalize('NFKC').toLowerCase();
+  return text.normalize('NFKC').toLowerCase().replaceAll('ς', 'σ');
 }
 
 function searchColumns(email: string, name: string) {

@@ -12,7 +12,8 @@ import {
 
 /** A list as it is asked for. */
 export interface ListInput {
-  skip: number;
+  /** Rows to leave out at the beginning; never beside `cursor`. */
+  skip?: number | undefined;
   limit: number;
   q?: string | undefined;
   is_active?: boolean | undefined;
@@ -38,6 +39,12 @@ function invalidCursor(): ValidationError {
   ]);
 }
 
+/** Whether it is a point in time as rows show it, on a day that the calendar has; PostgreSQL has no year 0. */
+function isTimestamp(text: string): boolean {
+  const time = Date.parse(text);
+  return !Number.isNaN(time) && new Date(time).toISOString() === text && /^(?!0000)\d{4}-/.test(text);
+}
+
 /** A cursor names the order it belongs to and the last row before the page. It is no secret and proves nothing. */
 function writeCursor(sort: string, row: ListedUser): string {
   return Buffer.from(JSON.stringify([sort, row.sort_value, row.id])).toString('base64url');
@@ -55,9 +62,7 @@ function readCursor(cursor: string, sort: string, field: SortField): { value: st
   if (typeof id !== 'number' || !Number.isSafeInteger(id)) throw invalidCursor();
   if (field === 'id') return { value: id, id };
   if (typeof value !== 'string' || value.includes('\0') || !value.isWellFormed()) throw invalidCursor();
-  if (field === 'created_at' && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value))
-    throw invalidCursor();
-  if (field === 'created_at' && Number.isNaN(Date.parse(value))) throw invalidCursor();
+  if (field === 'created_at' && !isTimestamp(value)) throw invalidCursor();
   return { value, id };
 }
 
@@ -69,7 +74,7 @@ export async function listPage(kernel: Kernel, input: ListInput): Promise<UserPa
   const descending = input.sort.startsWith('-');
   const sort = (descending ? input.sort.slice(1) : input.sort) as SortField;
   if (!Object.hasOwn(sortColumns, sort)) throw new Error(`no such order: ${sort}`);
-  if (input.cursor !== undefined && input.skip !== 0) throw invalidCursor();
+  if (input.cursor !== undefined && input.skip !== undefined) throw invalidCursor();
   const search = input.q === undefined ? '' : foldText(input.q.trim());
   const query: ListQuery = {
     search: search === '' ? undefined : search,
@@ -78,7 +83,7 @@ export async function listPage(kernel: Kernel, input: ListInput): Promise<UserPa
     sort,
     descending,
     after: input.cursor === undefined ? undefined : readCursor(input.cursor, input.sort, sort),
-    skip: input.skip,
+    skip: input.skip ?? 0,
     limit: input.limit + 1,
   };
   const rows = await listUsers(kernel.db, query);

@@ -21,7 +21,9 @@ const Sort = OneOf(['id', '-id', 'email', '-email', 'name', '-name', 'created_at
 });
 
 const ListUsers = Type.Object({
-  skip: QueryInteger({ minimum: 0, maximum: 2_147_483_647, default: 0 }),
+  skip: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 2_147_483_647, description: 'By default 0. Never beside `cursor`.' }),
+  ),
   limit: QueryInteger({ minimum: 1, maximum: 200, default: 50 }),
   q: Type.Optional(Text({ maxLength: 255 })),
   is_active: Type.Optional(QueryBoolean()),

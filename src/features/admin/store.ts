@@ -32,6 +32,7 @@ export const sortColumns = {
   created_at: 'created_at',
 } as const;
 export type SortField = keyof typeof sortColumns;
+type SortColumn = (typeof sortColumns)[SortField];
 
 /** A row of a list: a user and the value it was ordered by, for the cursor. */
 export type ListedUser = User & { sort_value: string | number };
@@ -52,13 +53,39 @@ export interface ListQuery {
 /** The highest code point: what begins with `text` sorts before `text` followed by it. */
 const highest = '\u{10FFFF}';
 
-/** So many matches are sorted for a page; when a search has more, a walk in the order asked for meets them soon. */
-const maxSortedMatches = 5_000;
+/**
+ * A search first looks through so many users in the order asked for. What many users match is met there; what few match
+ * is quickly gathered and sorted. What very many match and none of the first is looked for further on, as long as that
+ * costs no more than to sort the matches. See docs/decisions/searching-users.md.
+ */
+const walkLength = 4_000;
+const longWalkLength = 30_000;
 
-function matches(db: Database, search: string): Expression<SqlBool> {
-  if ([...search].length >= 3) return db.contains('users', 'search_text', search);
-  const end = search + highest;
-  return sql<SqlBool>`((email_key >= ${search} and email_key < ${end}) or (name_key >= ${search} and name_key < ${end}))`;
+/** Whether a text is searched for by its trigrams; a shorter one is searched for as a beginning. */
+const hasTrigram = (search: string) => [...search].length >= 3;
+
+function beginsWith(column: 'email_key' | 'name_key', search: string): Expression<SqlBool> {
+  const name = sql.ref(column);
+  return sql<SqlBool>`(${name} >= ${search} and ${name} < ${search + highest})`;
+}
+
+/** Whether one user matches, decided without an index. */
+function isMatch(db: Database, search: string): Expression<SqlBool> {
+  if (!hasTrigram(search)) {
+    return sql<SqlBool>`(${beginsWith('email_key', search)} or ${beginsWith('name_key', search)})`;
+  }
+  return db.contains('users', 'search_text', search);
+}
+
+/** Every match by its id and by what it is ordered and filtered by, through the indexes that are made for searching. */
+function allMatches(db: Database, search: string, column: SortColumn) {
+  const users = db.read
+    .selectFrom('users')
+    .select(['id', `${column} as sort_value`, 'is_active', 'is_admin']);
+  if (hasTrigram(search)) return users.where(db.containsByIndex('users', 'search_text', search));
+  const byEmail = beginsWith('email_key', search);
+  const byName = sql<SqlBool>`(${beginsWith('name_key', search)} and not ${byEmail})`;
+  return users.where(byEmail).unionAll(users.where(byName));
 }
 
 /** The combinations of the two flags that a query asks for; each is one range of every index on users. */
@@ -68,66 +95,44 @@ function groupsOf(query: Pick<ListQuery, 'is_active' | 'is_admin'>) {
   return active.flatMap((is_active) => admin.map((is_admin) => ({ is_active, is_admin })));
 }
 
-/** A page in the order asked for: the rows of every group in that order, merged. Each group is a range of one index. */
+/** What comes after the cursor in the order asked for. */
+function beyond({ value, id }: { value: string | number; id: number }, query: ListQuery, column: string) {
+  const sign = sql.raw(query.descending ? '<' : '>');
+  if (query.sort === 'id') return sql<SqlBool>`id ${sign} ${id}`;
+  return sql<SqlBool>`(${sql.ref(column)}, id) ${sign} (${value}, ${id})`;
+}
+
+/** The first `length` users in the order asked for: every group is a range of one index, and the ranges are merged. */
+function inOrder(db: Database, query: ListQuery, length: number) {
+  const column = sortColumns[query.sort];
+  const direction = query.descending ? 'desc' : 'asc';
+  const groups = groupsOf(query).map(({ is_active, is_admin }) => {
+    const rows = db.read
+      .selectFrom('users')
+      .select([...userColumns, `${column} as sort_value`, 'email_key', 'name_key', 'search_text'])
+      .where('is_active', '=', is_active)
+      .where('is_admin', '=', is_admin);
+    return query.after === undefined ? rows : rows.where(beyond(query.after, query, column));
+  });
+  return groups
+    .reduce((all, group) => all.unionAll(group))
+    .orderBy('sort_value', direction)
+    .orderBy('id', direction)
+    .limit(length);
+}
+
+/** A page out of the first `length` users in the order asked for. */
 function walk(
   db: Database,
   query: ListQuery,
-  condition: Expression<SqlBool> | undefined,
+  length: number,
+  condition?: Expression<SqlBool>,
 ): Promise<ListedUser[]> {
-  const { after, descending } = query;
-  const column = sortColumns[query.sort];
-  const direction = descending ? 'desc' : 'asc';
-  const wanted = query.skip + query.limit;
-  const groups = groupsOf(query).map(({ is_active, is_admin }) => {
-    let rows = db.read
-      .selectFrom('users')
-      .select([...userColumns, `${column} as sort_value`])
-      .where('is_active', '=', is_active)
-      .where('is_admin', '=', is_admin);
-    if (condition !== undefined) rows = rows.where(condition);
-    if (after !== undefined) {
-      const beyond = sql.raw(descending ? '<' : '>');
-      rows = rows.where(
-        column === 'id'
-          ? sql<SqlBool>`id ${beyond} ${after.id}`
-          : sql<SqlBool>`(${sql.ref(column)}, id) ${beyond} (${after.value}, ${after.id})`,
-      );
-    }
-    rows = rows.orderBy(column, direction);
-    if (column !== 'id') rows = rows.orderBy('id', direction);
-    return db.read.selectFrom(rows.limit(wanted).as('grouped')).selectAll();
-  });
-  return db.read
-    .selectFrom(groups.reduce((all, group) => all.unionAll(group)).as('merged'))
-    .selectAll()
-    .orderBy('sort_value', direction)
-    .orderBy('id', direction)
-    .limit(query.limit)
-    .offset(query.skip)
-    .execute();
-}
-
-/** A page out of few matches: all of them are found first, then put in order. */
-function sortMatches(db: Database, query: ListQuery, condition: Expression<SqlBool>): Promise<ListedUser[]> {
-  const column = sortColumns[query.sort];
   const direction = query.descending ? 'desc' : 'asc';
   let rows = db.read
-    .with(
-      (name) => name('matches').materialized(),
-      (found) =>
-        found
-          .selectFrom('users')
-          .select([...userColumns, `${column} as sort_value`])
-          .where(condition),
-    )
-    .selectFrom('matches')
-    .selectAll();
-  if (query.is_active !== undefined) rows = rows.where('is_active', '=', query.is_active);
-  if (query.is_admin !== undefined) rows = rows.where('is_admin', '=', query.is_admin);
-  if (query.after !== undefined) {
-    const beyond = sql.raw(query.descending ? '<' : '>');
-    rows = rows.where(sql<SqlBool>`(sort_value, id) ${beyond} (${query.after.value}, ${query.after.id})`);
-  }
+    .selectFrom(inOrder(db, query, length).as('users'))
+    .select([...userColumns, 'sort_value']);
+  if (condition !== undefined) rows = rows.where(condition);
   return rows
     .orderBy('sort_value', direction)
     .orderBy('id', direction)
@@ -136,29 +141,70 @@ function sortMatches(db: Database, query: ListQuery, condition: Expression<SqlBo
     .execute();
 }
 
-/** One page of users. */
-export async function listUsers(db: Database, query: ListQuery): Promise<ListedUser[]> {
-  if (query.search === undefined) return walk(db, query, undefined);
-  const condition = matches(db, query.search);
-  const some = db.read
-    .selectFrom('users')
-    .select('id')
-    .where(condition)
-    .limit(maxSortedMatches + 1);
+/** A page out of all matches, which are gathered and sorted. */
+function sortMatches(db: Database, query: ListQuery, search: string): Promise<ListedUser[]> {
+  const direction = query.descending ? 'desc' : 'asc';
+  let page = db.read
+    // Materialized, or SQLite would rather walk the order and look for each user among the matches.
+    .with(
+      (name) => name('matches').materialized(),
+      () => allMatches(db, search, sortColumns[query.sort]),
+    )
+    .selectFrom('matches')
+    .select(['id', 'sort_value']);
+  if (query.is_active !== undefined) page = page.where('is_active', '=', query.is_active);
+  if (query.is_admin !== undefined) page = page.where('is_admin', '=', query.is_admin);
+  if (query.after !== undefined) page = page.where(beyond(query.after, query, 'sort_value'));
+  const sorted = page
+    .orderBy('sort_value', direction)
+    .orderBy('id', direction)
+    .limit(query.limit)
+    .offset(query.skip);
+  return db.read
+    .selectFrom(sorted.as('page'))
+    .innerJoin('users', 'users.id', 'page.id')
+    .select([...userColumns.map((column) => `users.${column}` as const), 'page.sort_value'])
+    .orderBy('page.sort_value', direction)
+    .orderBy('page.id', direction)
+    .execute();
+}
+
+/** Whether there are `count` rows or more. Reads no more than these. */
+async function hasRows(
+  db: Database,
+  rows: ReturnType<typeof allMatches> | ReturnType<typeof inOrder>,
+  count: number,
+): Promise<boolean> {
   const { found } = await db.read
-    .selectFrom(some.as('some'))
+    .selectFrom(rows.limit(count).as('rows'))
     .select((eb) => eb.fn.countAll<number>().as('found'))
     .executeTakeFirstOrThrow();
-  if (found === 0) return [];
-  return found > maxSortedMatches ? walk(db, query, condition) : sortMatches(db, query, condition);
+  return found >= count;
+}
+
+/** One page of users. */
+export async function listUsers(db: Database, query: ListQuery): Promise<ListedUser[]> {
+  const { search, skip, limit } = query;
+  if (search === undefined) return walk(db, query, skip + limit);
+  for (const length of [walkLength, longWalkLength]) {
+    if (skip + limit > length) continue;
+    if (length === longWalkLength && !(await hasRows(db, allMatches(db, search, 'id'), length))) continue;
+    const found = await walk(db, query, length, isMatch(db, search));
+    if (found.length === limit || !(await hasRows(db, inOrder(db, query, length), length))) return found;
+  }
+  return sortMatches(db, query, search);
 }
 
 /** How many users a query has, whatever its page. Reads them all. */
 export async function countUsers(db: Database, query: ListQuery): Promise<number> {
-  let rows = db.read.selectFrom('users').select((eb) => eb.fn.countAll<number>().as('total'));
-  if (query.search !== undefined) rows = rows.where(matches(db, query.search));
-  if (query.is_active !== undefined) rows = rows.where('is_active', '=', query.is_active);
-  if (query.is_admin !== undefined) rows = rows.where('is_admin', '=', query.is_admin);
-  const { total } = await rows.executeTakeFirstOrThrow();
+  const { search, is_active, is_admin } = query;
+  const rows =
+    search === undefined
+      ? db.read.selectFrom('users').select(['id', 'id as sort_value', 'is_active', 'is_admin'])
+      : allMatches(db, search, 'id');
+  let counted = db.read.selectFrom(rows.as('counted')).select((eb) => eb.fn.countAll<number>().as('total'));
+  if (is_active !== undefined) counted = counted.where('is_active', '=', is_active);
+  if (is_admin !== undefined) counted = counted.where('is_admin', '=', is_admin);
+  const { total } = await counted.executeTakeFirstOrThrow();
   return total;
 }

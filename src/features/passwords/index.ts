@@ -11,7 +11,7 @@ import { ValidationError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import { changePassword } from './change.ts';
 import { passwordIssues } from './policy.ts';
-import { findPasswordHash, insertPasswordHash, updatePasswordHash } from './store.ts';
+import { findPassword, insertPassword, updateHash, updatePassword } from './store.ts';
 
 export { passwordMigrations } from './migrations.ts';
 export { passwordRoutes } from './routes.ts';
@@ -23,11 +23,11 @@ export interface PasswordOwner {
 }
 
 /**
- * Proof that a password was right: the stored hash it was checked against, and the hash to store instead when that one
- * was made with other parameters.
+ * Proof that a password was right: the revision of the stored one that it was checked against, and the hash to store
+ * instead when that one's was made with other parameters.
  */
 export interface CheckedPassword {
-  readonly storedHash: string;
+  readonly revision: number;
   readonly replacement: string | undefined;
 }
 
@@ -70,24 +70,24 @@ export function createPasswords(kernel: Kernel): Passwords {
     },
     hash: (password) => queue.run(() => hashPassword(password, parameters)),
     async check(userId, password) {
-      const storedHash = userId === undefined ? undefined : await findPasswordHash(db.read, userId);
+      const stored = userId === undefined ? undefined : await findPassword(db.read, userId);
       return queue.run(async () => {
-        const isRight = await verifyPassword(password, storedHash ?? decoyHash(parameters));
-        if (storedHash === undefined || !isRight) return undefined;
-        const replacement = needsRehash(storedHash, parameters)
+        const isRight = await verifyPassword(password, stored?.hash ?? decoyHash(parameters));
+        if (stored === undefined || !isRight) return undefined;
+        const replacement = needsRehash(stored.hash, parameters)
           ? await hashPassword(password, parameters)
           : undefined;
-        return { storedHash, replacement };
+        return { revision: stored.revision, replacement };
       });
     },
     async confirm(tx, userId, checked) {
-      if ((await findPasswordHash(tx, userId)) !== checked.storedHash) return false;
-      if (checked.replacement !== undefined) await updatePasswordHash(tx, userId, checked.replacement, now());
+      if ((await findPassword(tx, userId))?.revision !== checked.revision) return false;
+      if (checked.replacement !== undefined) await updateHash(tx, userId, checked.replacement);
       return true;
     },
-    insert: (tx, userId, hash) => insertPasswordHash(tx, userId, hash, now()),
+    insert: (tx, userId, hash) => insertPassword(tx, userId, hash, now()),
     async replace(tx, userId, hash, sid) {
-      await updatePasswordHash(tx, userId, hash, now());
+      await updatePassword(tx, userId, hash, now());
       await events.emit(tx, 'password.changed', { user_id: userId, sid });
     },
     change: (input) => changePassword(kernel, passwords, input),

@@ -9,6 +9,7 @@ export const passwordMigrations: readonly Migration[] = [
       `create table passwords (
         user_id ${integer} primary key references users (id) on delete cascade,
         hash ${text} not null,
+        revision ${integer} not null,
         changed_at ${timestamp} not null
       )`,
     ],

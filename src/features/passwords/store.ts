@@ -5,8 +5,12 @@ interface PasswordsTable {
   user_id: number;
   /** PHC string, or the encoding of the system the account came from. */
   hash: string;
+  /** Counts the changes of the password; a better hash of the same password is none. */
+  revision: number;
   changed_at: string;
 }
+
+export type StoredPassword = Pick<PasswordsTable, 'hash' | 'revision'>;
 
 declare module '../../database/database.ts' {
   interface Tables {
@@ -14,29 +18,38 @@ declare module '../../database/database.ts' {
   }
 }
 
-export async function findPasswordHash(db: Kysely<Tables>, userId: number): Promise<string | undefined> {
-  const row = await db
+export function findPassword(db: Kysely<Tables>, userId: number): Promise<StoredPassword | undefined> {
+  return db
     .selectFrom('passwords')
-    .select('hash')
+    .select(['hash', 'revision'])
     .where('user_id', '=', userId)
     .executeTakeFirst();
-  return row?.hash;
 }
 
-export async function insertPasswordHash(
+export async function insertPassword(
   tx: Transaction,
   userId: number,
   hash: string,
   now: string,
 ): Promise<void> {
-  await tx.insertInto('passwords').values({ user_id: userId, hash, changed_at: now }).execute();
+  await tx.insertInto('passwords').values({ user_id: userId, hash, revision: 1, changed_at: now }).execute();
 }
 
-export async function updatePasswordHash(
+/** Stores another password. */
+export async function updatePassword(
   tx: Transaction,
   userId: number,
   hash: string,
   now: string,
 ): Promise<void> {
-  await tx.updateTable('passwords').set({ hash, changed_at: now }).where('user_id', '=', userId).execute();
+  await tx
+    .updateTable('passwords')
+    .set((eb) => ({ hash, revision: eb('revision', '+', 1), changed_at: now }))
+    .where('user_id', '=', userId)
+    .execute();
+}
+
+/** Stores another hash of the same password. */
+export async function updateHash(tx: Transaction, userId: number, hash: string): Promise<void> {
+  await tx.updateTable('passwords').set({ hash }).where('user_id', '=', userId).execute();
 }

@@ -1,0 +1,86 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { CommandError, UsageError } from './failures.ts';
+
+/** More than any password that is accepted, whatever its characters. */
+const maxPasswordBytes = 4096;
+
+/**
+ * Decides where a new password comes from: standard input as it is but for one trailing line break, or a terminal, typed
+ * twice and not shown. It is never an argument, because other users of the machine can read those.
+ * @throws UsageError without a terminal and without `--password-stdin`.
+ */
+export function passwordReader({
+  passwordStdin,
+}: {
+  passwordStdin?: true | undefined;
+}): () => Promise<string> {
+  if (passwordStdin) return readStandardInput;
+  if (process.stdin.isTTY) return askTwice;
+  throw new UsageError(
+    'a password is asked for on a terminal; elsewhere give it on standard input with --password-stdin',
+  );
+}
+
+async function askTwice(): Promise<string> {
+  const password = await ask('Password: ', { hidden: true });
+  if ((await ask('Password again: ', { hidden: true })) !== password)
+    throw new CommandError('the passwords differ');
+  return password;
+}
+
+/**
+ * Decides how to be sure before something is destroyed: `--yes`, or an answer on a terminal. What is returned asks, and
+ * throws CommandError when the answer is anything but yes.
+ * @throws UsageError without a terminal and without `--yes`.
+ */
+export function confirmation({ yes }: { yes?: true | undefined }): (question: string) => Promise<void> {
+  if (yes) return async () => {};
+  if (process.stdin.isTTY) return confirm;
+  throw new UsageError('without a terminal, this needs --yes');
+}
+
+async function confirm(question: string): Promise<void> {
+  if (!/^y(es)?$/i.test(await ask(`${question} [y/N] `, {}))) throw new CommandError('nothing was done');
+}
+
+async function readStandardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxPasswordBytes) throw new CommandError('the password on standard input is too long');
+  }
+  try {
+    // A byte order mark is no part of what somebody typed into a file, and the decoder drops it.
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, '');
+  } catch {
+    throw new CommandError('the password on standard input is not UTF-8');
+  }
+}
+
+/** Asks on standard error, so that standard output stays what a script reads. */
+function ask(question: string, { hidden = false }: { hidden?: boolean }): Promise<string> {
+  process.stderr.write(question);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({
+    input: process.stdin,
+    output: hidden ? nowhere : process.stderr,
+    terminal: true,
+    historySize: 0,
+  });
+  return new Promise((resolve, reject) => {
+    lines.once('line', (line) => {
+      lines.removeAllListeners('close');
+      lines.close();
+      if (hidden) process.stderr.write('\n');
+      resolve(line);
+    });
+    // Ctrl-C and Ctrl-D.
+    lines.once('close', () => {
+      process.stderr.write('\n');
+      reject(new CommandError('nothing was done'));
+    });
+  });
+}

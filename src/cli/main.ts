@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { version } from '../version.ts';
+import { addConfig } from './config.ts';
+import { describeFailure } from './failures.ts';
+import { addMigrate } from './migrate.ts';
+import { warn } from './output.ts';
+import { addServe } from './serve.ts';
+import { addUsers } from './users/index.ts';
+
+// A reader that has gone (`| head`) is no failure; what is left to do is done, unread.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+// Commands load what they need when they run, so that help needs no database, and `serve` can size the thread pool
+// before anything uses it.
+const program = new Command('doorward')
+  .description('User management: accounts, sessions and administration.')
+  .version(version, '-V, --version', 'Print the version.')
+  .helpOption('-h, --help', 'Print this help.')
+  .helpCommand('help [command]', 'Print the help of a command.')
+  .configureOutput({ outputError: (text) => warn(describeUsage(text)) })
+  .exitOverride()
+  .addHelpText(
+    'after',
+    '\nSettings come from the environment and from .env in the working folder; see "doorward config".' +
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage or settings.',
+  );
+addServe(program);
+addMigrate(program);
+addConfig(program);
+addUsers(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    const { lines, exitCode } = describeFailure(error);
+    for (const line of lines) warn(line);
+    if (process.env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    process.exitCode = exitCode;
+  }
+}
+
+function describeUsage(text: string): string {
+  // Commander repeats arguments that are too many; one may be a password that somebody tried to give that way.
+  return text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/^(too many arguments .* but got \d+): [\s\S]*$/, '$1')
+    .replaceAll('\n', ' ');
+}

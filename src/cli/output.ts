@@ -1,0 +1,64 @@
+import type { User } from '../features/accounts/index.ts';
+
+/** Writes a line on standard output; slow readers are waited for. */
+export function print(line: string): Promise<void> {
+  return new Promise((written) => {
+    process.stdout.write(`${line}\n`, () => written());
+  });
+}
+
+/** Whether whoever read standard output has gone, as `head` does. */
+export function isUnread(): boolean {
+  return !process.stdout.writable;
+}
+
+/** Writes a line for the operator on standard error. */
+export function warn(line: string): void {
+  process.stderr.write(`doorward: ${line}\n`);
+}
+
+/** A text as a terminal may show it: names are chosen by anybody, and could hold escape sequences. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
+}
+
+/** Makes the lines of a table. Columns keep the greatest width they had; the last one is not padded. */
+export function createTable(): (rows: readonly (readonly string[])[]) => string[] {
+  const widths: number[] = [];
+  return (rows) => {
+    for (const row of rows) {
+      for (const [column, cell] of row.entries()) {
+        widths[column] = Math.max(widths[column] ?? 0, [...cell].length);
+      }
+    }
+    return rows.map((row) =>
+      row
+        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length))
+        .join('  ')
+        .trimEnd(),
+    );
+  };
+}
+
+/** Prints users: a table, or one UserRead object a line. Returns what prints the next ones below. */
+export function createUserPrinter({
+  json,
+}: {
+  json?: true | undefined;
+}): (users: readonly User[]) => Promise<void> {
+  const table = createTable();
+  let header: string[][] = [['ID', 'EMAIL', 'STATE', 'ROLE', 'CREATED', 'NAME']];
+  return async (users) => {
+    const rows = users.map((user) => [
+      String(user.id),
+      printable(user.email),
+      user.is_active ? 'active' : 'inactive',
+      user.is_admin ? 'admin' : 'user',
+      user.created_at,
+      printable(user.name),
+    ]);
+    const lines = json ? users.map((user) => JSON.stringify(user)) : table([...header, ...rows]);
+    header = [];
+    if (lines.length > 0) await print(lines.join('\n'));
+  };
+}

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { describeSetting, readSettings, SettingsError, settingNames } from './settings.ts';
+
+const goodSecret = 'settings-3f9c1b7e5a2d4860-not-a-sample';
+
+/** What each setting refuses, and beside it what it takes. */
+const scenarios: [name: (typeof settingNames)[number], bad: string[], good: string[]][] = [
+  ['HOST', [''], ['0.0.0.0', '::1']],
+  ['PORT', ['', ' 81', '-1', '65536', '1e3', '0x50', '80.5', 'http'], ['0', '80', '65535']],
+  [
+    'PUBLIC_URL',
+    [
+      '',
+      'zz.example.com',
+      'ftp://zz.example.com',
+      'https://zz.example.com/',
+      'https://zz.example.com?q',
+      'https://zz.example.com#f',
+    ],
+    ['https://id.example.com', 'http://localhost:8000', 'https://example.com/id'],
+  ],
+  ['TRUSTED_PROXIES', ['everybody', '10.0.0.0/8;zz', '*'], ['', '127.0.0.1', '10.0.0.0/8, ::1']],
+  ['LOG_LEVEL', ['', 'INFO', 'verbose'], ['info', 'debug', 'warn', 'error', 'silent']],
+  [
+    'DATABASE_URL',
+    ['', 'sqlite:', 'zzz.db', 'mysql://zz/db', 'postgres:zz', 'file:zz'],
+    ['sqlite::memory:', 'sqlite:./a.db', 'postgres://u:p@h:5432/d', 'postgresql://h/d'],
+  ],
+  ['DATABASE_POOL_SIZE', ['0', '1001', 'many'], ['1', '1000']],
+  [
+    'SECRET_KEY',
+    [
+      '',
+      'zzshort',
+      'zz-thirty-one-bytes-0123456789a',
+      'z'.repeat(64),
+      'your-secret-key-your-secret-key-zz1',
+      'CHANGEME-CHANGEME-CHANGEME-zz-0123',
+      '09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7',
+    ],
+    [goodSecret, 'geheim-€€€€€€€€-schlüssel'],
+  ],
+  ['ALGORITHM', ['', 'none', 'es256', 'HS512', 'RS512'], ['ES256', 'EdDSA', 'RS256', 'HS256']],
+  ['ISSUER', [''], ['anything']],
+  ['AUDIENCE', [''], ['anything']],
+  ['ACCESS_TOKEN_EXPIRE_MINUTES', ['0', '-5', '1441', 'soon', 'Infinity', 'NaN'], ['0.5', '15', '1440']],
+  ['REFRESH_TOKEN_EXPIRE_DAYS', ['0', '-7', '3651', 'weekly'], ['0.5', '7', '3650']],
+  ['SESSION_EXPIRE_DAYS', ['0', '-30', '3651', 'never'], ['0.5', '30']],
+  ['REGISTRATION', ['', 'OPEN', 'anybody'], ['open', 'invite', 'closed']],
+  ['PASSWORD_POLICY', ['', 'strict'], ['composition', 'nist']],
+  ['ARGON2_MEMORY_KIB', ['7167', '1048577', '64MB'], ['12288', '65536']],
+  ['ARGON2_PASSES', ['0', '17', 'three'], ['1', '16']],
+  ['ARGON2_LANES', ['0', '17', 'four'], ['1', '16']],
+  ['HASH_CONCURRENCY', ['0', '257', 'all'], ['1', '256']],
+  ['HASH_QUEUE_LIMIT', ['-1', '100001', 'none'], ['0', '100000']],
+];
+
+function faults(given: object): readonly string[] {
+  try {
+    readSettings(given);
+  } catch (error) {
+    assert.ok(error instanceof SettingsError);
+    assert.equal(error.message, error.lines.join('\n'));
+    return error.lines;
+  }
+  return [];
+}
+
+test('every setting refuses what it does not accept, in one line that names it and never tells the value', () => {
+  assert.deepEqual(
+    scenarios.map(([name]) => name).sort(),
+    [...settingNames].sort(),
+    'every setting has a scenario',
+  );
+  for (const [name, bad, good] of scenarios) {
+    for (const value of bad) {
+      const line = `${name} must be ${describeSetting(name).accepts}`;
+      assert.deepEqual(faults({ [name]: value }), [line], `${name}=${value}`);
+      if (value.includes('zz')) assert.ok(!line.includes(value));
+    }
+    for (const value of good) assert.deepEqual(faults({ [name]: value }), [], `${name}=${value}`);
+  }
+});
+
+test('every fault has its line, and what is no setting is told by its name', () => {
+  assert.deepEqual(faults({ PORT: 'zzz', REGISTRATION: 'zzz', SECRET: goodSecret }), [
+    'SECRET is not a setting',
+    'PORT must be a whole number from 0 to 65535',
+    'REGISTRATION must be one of open, invite, closed',
+  ]);
+});
+
+test('hashes weaker than every minimum of OWASP stop the start', () => {
+  for (const [memory, passes, isEnough] of [
+    [47104, 1, true],
+    [47103, 1, false],
+    [19456, 2, true],
+    [19455, 2, false],
+    [12288, 3, true],
+    [12287, 3, false],
+    [9216, 4, true],
+    [9215, 4, false],
+    [7168, 5, true],
+  ] as const) {
+    const lines = faults({ ARGON2_MEMORY_KIB: memory, ARGON2_PASSES: passes });
+    assert.equal(lines.length, isEnough ? 0 : 1, `${memory} KiB, ${passes} passes`);
+    for (const line of lines) assert.match(line, /^ARGON2_MEMORY_KIB with ARGON2_PASSES must be at least /);
+  }
+});
+
+test('the defaults are those of the contract', () => {
+  const { HASH_CONCURRENCY, HASH_QUEUE_LIMIT, DATABASE_POOL_SIZE, ...settings } = readSettings({});
+  assert.ok(HASH_CONCURRENCY >= 1 && HASH_QUEUE_LIMIT >= 1 && DATABASE_POOL_SIZE >= 1);
+  assert.deepEqual(settings, {
+    HOST: '127.0.0.1',
+    PORT: 8000,
+    DATABASE_URL: 'sqlite:./data/doorward.db',
+    PUBLIC_URL: 'http://127.0.0.1:8000',
+    ISSUER: 'http://127.0.0.1:8000',
+    AUDIENCE: 'http://127.0.0.1:8000',
+    TRUSTED_PROXIES: '',
+    LOG_LEVEL: 'info',
+    SECRET_KEY: undefined,
+    ALGORITHM: 'ES256',
+    ACCESS_TOKEN_EXPIRE_MINUTES: 15,
+    REFRESH_TOKEN_EXPIRE_DAYS: 7,
+    SESSION_EXPIRE_DAYS: 30,
+    REGISTRATION: 'open',
+    PASSWORD_POLICY: 'composition',
+    ARGON2_MEMORY_KIB: 65536,
+    ARGON2_PASSES: 3,
+    ARGON2_LANES: 4,
+  });
+});
+
+test('settings that follow from others', () => {
+  assert.equal(readSettings({ HOST: '::1', PORT: 81 }).PUBLIC_URL, 'http://[::1]:81');
+  const hosted = readSettings({ PUBLIC_URL: 'https://id.example.com' });
+  assert.deepEqual([hosted.ISSUER, hosted.AUDIENCE], [hosted.PUBLIC_URL, hosted.PUBLIC_URL]);
+  const named = readSettings({ ISSUER: 'us' });
+  assert.deepEqual([named.ISSUER, named.AUDIENCE], ['us', 'us']);
+  assert.equal(readSettings({ ALGORITHM: 'HS256' }).AUDIENCE, undefined);
+  assert.equal(readSettings({ ALGORITHM: 'HS256', AUDIENCE: 'them' }).AUDIENCE, 'them');
+  assert.ok(Object.isFrozen(hosted));
+});
+
+test('a value may be given as it is or as text', () => {
+  assert.deepEqual(
+    readSettings({ PORT: 81, ACCESS_TOKEN_EXPIRE_MINUTES: 0.5 }),
+    readSettings({ PORT: '81', ACCESS_TOKEN_EXPIRE_MINUTES: '0.5' }),
+  );
+});

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+const main = join(import.meta.dirname, '../../src/cli/main.ts');
+
+export interface CommandOptions {
+  /** The settings; nothing else of this process' environment is passed on but PATH. */
+  readonly env?: Record<string, string>;
+  /** Where `.env` is looked for and `data` is made. */
+  readonly cwd: string;
+  /** Standard input. */
+  readonly input?: string | Buffer;
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The cheapest hashes that the settings allow. */
+const cheapHashes = { ARGON2_MEMORY_KIB: '7168', ARGON2_PASSES: '5', ARGON2_LANES: '1' };
+
+function spawnCommand(args: readonly string[], { env, cwd }: CommandOptions): ChildProcess {
+  return spawn(process.execPath, [main, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH, ...cheapHashes, ...env },
+  });
+}
+
+function collect(child: ChildProcess): { stdout: string; stderr: string } {
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  return output;
+}
+
+/** Runs `doorward` with these arguments in a process of its own, to its end. */
+export async function runCommand(args: readonly string[], options: CommandOptions): Promise<Outcome> {
+  const child = spawnCommand(args, options);
+  const output = collect(child);
+  // A command that does not read its input ends before it is written.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(options.input ?? '');
+  const [code] = await once(child, 'close');
+  return { code, ...output };
+}
+
+/** A process of `doorward serve`. */
+export interface ServeProcess {
+  readonly url: string;
+  readonly output: { readonly stdout: string; readonly stderr: string };
+  readonly pid: number;
+  signal(name: NodeJS.Signals): void;
+  /** Its exit code, when it has ended; null after a signal that it did not handle. */
+  readonly ended: Promise<number | null>;
+}
+
+/** Starts `doorward serve` on a free port and waits until it listens. */
+export async function startServe(options: CommandOptions): Promise<ServeProcess> {
+  const child = spawnCommand(['serve'], { ...options, env: { PORT: '0', ...options.env } });
+  const output = collect(child);
+  child.stdin?.end();
+  const ended = once(child, 'close').then(([code]): number | null => code);
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout?.on('data', () => {
+      const listening = /listens on (\S+),.*\n/.exec(output.stdout);
+      if (listening?.[1]) resolve(listening[1]);
+    });
+    ended.then((code) => reject(new Error(`serve ended with ${code}: ${output.stderr}`)));
+  });
+  return { url, output, pid: child.pid ?? 0, signal: (name) => void child.kill(name), ended };
+}
