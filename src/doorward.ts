@@ -3,7 +3,7 @@ import type { Migration } from './database/database.ts';
 import { openDatabase } from './database/open.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
-import { type Keys, keyMigrations, loadKeys, resolveSecretKey } from './features/keys/index.ts';
+import { type Keys, keyMigrations, loadKeys, settleSecretKey } from './features/keys/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
@@ -59,15 +59,15 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
   const read = readSettings(given);
   const log = options.log ?? createLog(read.LOG_LEVEL);
   const clock = options.clock ?? { now: () => new Date() };
-  const secretKey = resolveSecretKey(read.SECRET_KEY, read.DATABASE_URL);
-  const settings = Object.freeze({ ...read, SECRET_KEY: secretKey });
   const db = await openDatabase({
-    url: settings.DATABASE_URL,
-    poolSize: settings.DATABASE_POOL_SIZE,
+    url: read.DATABASE_URL,
+    poolSize: read.DATABASE_POOL_SIZE,
     onError: (error) => log.warn({ err: error }, 'database connection lost'),
   });
   try {
     await db.migrate(migrations);
+    const secretKey = await settleSecretKey(db, read.SECRET_KEY, read.DATABASE_URL);
+    const settings = Object.freeze({ ...read, SECRET_KEY: secretKey });
     const kernel: Kernel = { settings, db, clock, log, events: createEvents() };
     const passwords = createPasswords(kernel);
     const accounts = createAccounts(kernel, passwords);

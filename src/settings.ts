@@ -84,7 +84,7 @@ const sampleSecrets = [
 ];
 
 /** A secret of 32 bytes or more that is neither a sample out of somebody's documentation nor one character repeated. */
-function isUsableSecret(value: string): boolean {
+export function isUsableSecret(value: string): boolean {
   const lower = value.toLowerCase();
   const isSample = sampleSecrets.some((sample) => lower.includes(sample));
   return Buffer.byteLength(value) >= 32 && !isSample && new Set(value).size >= 8;

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import type { Database } from '../../database/database.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
+import { readPendingSecretKey, resolveSecretKey } from './secret-key.ts';
 import { decryptUnder, encryptUnder } from './signing-key.ts';
 import {
   listFormerSecretKeys,
   listSigningKeys,
   noteSecretKeyFingerprint,
   putFormerSecretKey,
+  readSecretKeyFingerprint,
   replacePrivateJwe,
   replaceSecretKeyFingerprint,
 } from './store.ts';
@@ -28,6 +30,24 @@ export interface FormerKeys {
 /** Tells secrets apart without telling them. */
 export function fingerprintOf(secretKey: string): string {
   return createHash('sha256').update(deriveKey(secretKey, 'secret-key-check')).digest('base64url');
+}
+
+/**
+ * SECRET_KEY as given or kept in its file. A change that was cut off between the database and the file is finished here.
+ */
+export async function settleSecretKey(
+  db: Database,
+  given: string | undefined,
+  databaseUrl: string,
+): Promise<string> {
+  const pending = given === undefined ? readPendingSecretKey(databaseUrl) : undefined;
+  if (
+    pending !== undefined &&
+    (await readSecretKeyFingerprint(db.read)) === fingerprintOf(pending.secretKey)
+  ) {
+    pending.putInPlace();
+  }
+  return resolveSecretKey(given, databaseUrl);
 }
 
 /**

@@ -27,10 +27,10 @@ import {
   type SigningKeyRow,
 } from './store.ts';
 
-export { changeSecretKey, fingerprintOf, SecretKeyMismatchError } from './change-secret-key.ts';
+export { changeSecretKey, SecretKeyMismatchError, settleSecretKey } from './change-secret-key.ts';
 export { keyMigrations } from './migrations.ts';
 export { keyRoutes } from './routes.ts';
-export { resolveSecretKey } from './secret-key.ts';
+export { makeSecretKey, writePendingSecretKey } from './secret-key.ts';
 
 /** A signing key as an operator sees it. */
 export interface ListedKey {

@@ -57,6 +57,11 @@ export async function noteSecretKeyFingerprint(tx: Transaction, fingerprint: str
   return row.fingerprint;
 }
 
+export async function readSecretKeyFingerprint(db: Kysely<Tables>): Promise<string | undefined> {
+  const row = await db.selectFrom('secret_key_checks').select('fingerprint').executeTakeFirst();
+  return row?.fingerprint;
+}
+
 export async function replaceSecretKeyFingerprint(tx: Transaction, fingerprint: string): Promise<void> {
   await tx.updateTable('secret_key_checks').set({ fingerprint }).execute();
 }
