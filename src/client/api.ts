@@ -1,6 +1,5 @@
 // Written by scripts/write-client-types.ts out of the OpenAPI document.
 
-export type Error = { detail: string; code: string };
 export type UserRead = {
   id: number;
   email: string;
@@ -8,10 +7,6 @@ export type UserRead = {
   is_active: boolean;
   is_admin: boolean;
   created_at: string;
-};
-export type ValidationError = {
-  detail: { type: string; loc: (string | number)[]; msg: string; ctx?: Record<string, string | number> }[];
-  code: 'validation_error';
 };
 export type SessionRead = {
   id: string;

@@ -15,7 +15,15 @@ export interface Environment {
   readonly storage: ClientStorage;
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** Web Locks, where tabs share them. */
-  readonly locks: Pick<LockManager, 'request'> | undefined;
+  readonly locks:
+    | {
+        request(
+          name: string,
+          options: { signal: AbortSignal },
+          work: () => Promise<unknown>,
+        ): Promise<unknown>;
+      }
+    | undefined;
   /** To the other tabs and from them; also called without a message when the store may have changed. */
   readonly tabs:
     | { post(message: TabMessage): void; listen(hear: (message: TabMessage) => void): void }

@@ -71,6 +71,20 @@ const maxTokenLength = 4096;
 /** Base64url decoders forgive white space; one token then had many texts. */
 const compactToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
+const importedSecrets = new WeakMap<Uint8Array, Promise<CryptoKey>>();
+
+/** A secret as WebCrypto wants it. jose would import it anew for each token. */
+function importSecret(secret: Uint8Array | CryptoKey): CryptoKey | Promise<CryptoKey> {
+  if (!(secret instanceof Uint8Array)) return secret;
+  let imported = importedSecrets.get(secret);
+  if (imported === undefined) {
+    const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+    imported = crypto.subtle.importKey('raw', new Uint8Array(secret), algorithm, false, ['sign', 'verify']);
+    importedSecrets.set(secret, imported);
+  }
+  return imported;
+}
+
 /** Keys for HS256 with a shared secret, as the reference signs. */
 export function sharedSecretKeys(secretKey: string): TokenKeys {
   const signing = { kid: undefined, algorithm: 'HS256', key: new TextEncoder().encode(secretKey) } as const;
@@ -103,14 +117,15 @@ export function createAccessToken(
  * A refresh token. Nothing in it is random: the same generation of a session always has the same text, so that whoever
  * asks again gets the one refresh token of that generation.
  */
-export function createRefreshToken(subject: TokenSubject, keys: TokenKeys): Promise<string> {
+export async function createRefreshToken(subject: TokenSubject, keys: TokenKeys): Promise<string> {
+  const { key } = keys.refresh.find(({ since }) => since <= subject.issuedAt) ?? keys.refresh[0];
   return new SignJWT({ sid: subject.sid, gen: subject.gen, type: 'refresh' })
     .setProtectedHeader({ alg: 'HS256', typ: 'rt+jwt' })
     .setSubject(subject.sub)
     .setIssuedAt(subject.issuedAt)
     .setExpirationTime(subject.expiresAt)
     .setJti(`${subject.sid}.${subject.gen}`)
-    .sign((keys.refresh.find(({ since }) => since <= subject.issuedAt) ?? keys.refresh[0]).key);
+    .sign(await importSecret(key));
 }
 
 /** A token whose header names a key that is not among ours; it may be newer than what this instance has loaded. */
@@ -208,8 +223,8 @@ export function verifyAccessToken(
  */
 export function verifyRefreshToken(token: string, keys: TokenKeys, now: Date): Promise<RefreshTokenClaims> {
   return verify(token, 'refresh', () =>
-    verifyWithOne(keys.refresh, ({ key }) =>
-      jwtVerify(token, key, {
+    verifyWithOne(keys.refresh, async ({ key }) =>
+      jwtVerify(token, await importSecret(key), {
         algorithms: ['HS256'],
         typ: 'rt+jwt',
         requiredClaims,

@@ -8,9 +8,9 @@ const exposedHeaders = 'Link, Retry-After, X-Request-Id, X-Total-Count';
 export function installCors(app: FastifyInstance, browser: BrowserRules): void {
   app.addHook('onRequest', (request, reply, done) => {
     const { origin } = request.headers;
-    if (origin === undefined) return done();
+    // Also where no origin asks: a cache must not give the answer to one that does.
     reply.header('vary', 'Origin');
-    if (!browser.isAllowedOrigin(origin)) return done();
+    if (origin === undefined || !browser.isAllowedOrigin(origin)) return done();
     reply
       .header('access-control-allow-origin', origin)
       .header('access-control-allow-credentials', 'true')

@@ -1,91 +1,106 @@
 import type { AccessTokenClaims } from '../crypto/tokens.ts';
 import { VerificationError } from './errors.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the access token says. Set by the guard of a verifier, and by nothing else. */
+    claims: AccessTokenClaims;
+  }
+}
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** What the access token says. Set by the guard of a verifier, and by nothing else. */
+      claims: AccessTokenClaims;
+    }
+  }
+}
+
 /** Verifies at once what it remembers, and in a moment what it does not. */
 type Verify = (token: string) => AccessTokenClaims | Promise<AccessTokenClaims>;
 
+/** The token of an `Authorization: Bearer` header (RFC 6750, 2.1), taken as the server takes it. */
 function bearerToken(header: string | undefined): string {
-  const [, token] = /^bearer +(\S+)\s*$/i.exec(header ?? '') ?? [];
-  if (token === undefined) throw new VerificationError('not_authenticated');
-  return token;
+  if (header === undefined || header.slice(0, 7).toLowerCase() !== 'bearer ')
+    throw new VerificationError('not_authenticated');
+  return header.slice(7).trim();
 }
 
 /** What a refused request is answered: the same as the server's own guard answers. */
-function refusal(error: unknown) {
-  if (!(error instanceof VerificationError)) throw error;
-  const isUnavailable = error.status === 503;
+function refusal(error: VerificationError) {
   const challenge = error.code === 'not_authenticated' ? 'Bearer' : 'Bearer error="invalid_token"';
+  // Whoever sent the token has no business knowing why it is bad.
+  const code = error.code === 'revoked_token' ? 'invalid_token' : error.code;
   return {
-    status: error.status as 401 | 503,
+    status: error.status,
     headers: {
       'cache-control': 'no-store',
-      ...(isUnavailable ? { 'retry-after': '1' } : { 'www-authenticate': challenge }),
+      'content-type': 'application/json; charset=utf-8',
+      ...(error.status === 503 ? { 'retry-after': '1' } : { 'www-authenticate': challenge }),
     },
-    body: { detail: error.detail, code: error.code },
+    body: JSON.stringify({ detail: error.detail, code }),
   };
 }
 
-interface FastifyRequestLike {
-  headers: { authorization?: string | undefined };
-  claims?: AccessTokenClaims;
-}
 interface FastifyReplyLike {
   code(status: number): FastifyReplyLike;
   headers(headers: Record<string, string>): FastifyReplyLike;
-  send(body: unknown): unknown;
+  /** Whatever type of reply the host's route has declared. */
+  send(body: never): unknown;
 }
 
 /** An `onRequest` hook for Fastify. Sets `request.claims`. */
 export function fastifyGuard(verify: Verify) {
-  return (request: FastifyRequestLike, reply: FastifyReplyLike, done: (error?: Error) => void): void => {
+  return (
+    request: { headers: { authorization?: string | undefined }; claims: AccessTokenClaims },
+    reply: FastifyReplyLike,
+    done: (error?: Error) => void,
+  ): void => {
     const admit = (claims: AccessTokenClaims) => {
       request.claims = claims;
       done();
     };
     const refuse = (error: unknown) => {
-      try {
+      if (error instanceof VerificationError) {
         const { status, headers, body } = refusal(error);
-        reply.code(status).headers(headers).send(body);
-      } catch (unforeseen) {
-        done(unforeseen as Error);
-      }
+        reply
+          .code(status)
+          .headers(headers)
+          .send(body as never);
+      } else done(error as Error);
     };
+    let claims: AccessTokenClaims | Promise<AccessTokenClaims>;
     try {
-      const claims = verify(bearerToken(request.headers.authorization));
-      if (claims instanceof Promise) claims.then(admit, refuse);
-      else admit(claims);
+      claims = verify(bearerToken(request.headers.authorization));
     } catch (error) {
       refuse(error);
+      return;
     }
+    if (claims instanceof Promise) claims.then(admit, refuse);
+    else admit(claims);
   };
 }
 
-interface ExpressRequestLike {
-  headers: { authorization?: string | undefined };
-  claims?: AccessTokenClaims;
-}
 interface ExpressResponseLike {
   status(status: number): ExpressResponseLike;
   set(headers: Record<string, string>): ExpressResponseLike;
-  json(body: unknown): unknown;
+  end(body: string): unknown;
 }
 
 /** Middleware for Express. Sets `req.claims`. */
 export function expressGuard(verify: Verify) {
   return async (
-    req: ExpressRequestLike,
+    req: { headers: { authorization?: string | undefined }; claims: AccessTokenClaims },
     res: ExpressResponseLike,
     next: (error?: unknown) => void,
   ): Promise<void> => {
     try {
       req.claims = await verify(bearerToken(req.headers.authorization));
     } catch (error) {
-      try {
-        const { status, headers, body } = refusal(error);
-        res.status(status).set(headers).json(body);
-      } catch (unforeseen) {
-        next(unforeseen);
-      }
+      if (!(error instanceof VerificationError)) return next(error);
+      const { status, headers, body } = refusal(error);
+      res.status(status).set(headers).end(body);
       return;
     }
     next();
@@ -103,8 +118,9 @@ export function honoGuard(verify: Verify) {
     try {
       context.set('claims', await verify(bearerToken(context.req.header('authorization'))));
     } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
       const { status, headers, body } = refusal(error);
-      return Response.json(body, { status, headers });
+      return new Response(body, { status, headers });
     }
     await next();
     return undefined;

@@ -17,8 +17,16 @@ export interface VerifierOptions {
   issuer?: string;
   /** The `aud` to expect. The issuer unless told. */
   audience?: string;
-  /** Seconds for which tokens are accepted though the revocations are out of reach. 60 unless told. */
+  /**
+   * Seconds for which tokens are accepted though the revocations are out of reach. 60 unless told. What keeps half of it
+   * silent is asked anew.
+   */
   staleSeconds?: number;
+}
+
+/** The variables of a Hono application with the guard: `new Hono<{ Variables: VerifiedVariables }>()`. */
+export interface VerifiedVariables {
+  claims: AccessTokenClaims;
 }
 
 /** Verifies access tokens of a Doorward somewhere else. */
@@ -31,23 +39,36 @@ export interface Verifier {
   readonly express: ReturnType<typeof expressGuard>;
   /** Middleware for Hono; sets the variable `claims`. */
   readonly hono: ReturnType<typeof honoGuard>;
-  /** Resolves when keys and revocations have been heard. Requests before that wait for it themselves. */
+  /**
+   * Resolves when keys and revocations have been heard. Requests before that wait for it themselves.
+   * @throws VerificationError `verifier_unavailable` after 5 seconds.
+   */
   ready(): Promise<void>;
+  /** Ends its connection and its timers; nothing is verified any more. */
   close(): void;
 }
 
 const maxRememberedTokens = 10_000;
 const maxTokenLength = 4096;
 
+/** Base64url decoders forgive white space; one token then had many texts. */
+const compactToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /**
  * Makes a verifier that asks nobody while a request waits: keys are kept, revocations are followed, and a token that
  * was verified is remembered until it expires. It refuses within a second of a revocation, and refuses everything when
- * it has not heard of revocations for `staleSeconds`.
+ * it has not heard of revocations for `staleSeconds`. It needs fetch and WebCrypto, and nothing of Node.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { url, prefix = '/auth', issuer = url, audience = issuer, staleSeconds = 60 } = options;
-  const remembered = new Map<string, AccessTokenClaims>();
-  const keys = createRemoteKeys(`${url}/.well-known/jwks.json`, () => remembered.clear());
+  const { prefix = '/auth', staleSeconds = 60 } = options;
+  const url = options.url.replace(/\/+$/, '');
+  const { issuer = url, audience = issuer } = options;
+  if (!(staleSeconds > 0)) throw new RangeError('staleSeconds must be more than 0');
+  let remembered = new Map<string, AccessTokenClaims>();
+  const keys = createRemoteKeys(`${url}/.well-known/jwks.json`, () => {
+    // Another map, so that a verification under way does not enter what a withdrawn key has signed.
+    remembered = new Map();
+  });
   const revocations = followRevocations({ url: `${url}${prefix}/revocations`, issuer, keys, staleSeconds });
 
   function recall(token: string): AccessTokenClaims | undefined {
@@ -58,41 +79,38 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   function admit(claims: AccessTokenClaims): AccessTokenClaims {
-    if (!revocations.isFresh()) {
-      throw new VerificationError('verifier_unavailable', {
-        reason: 'the revocations have not been heard lately',
-      });
-    }
+    assertFresh();
     if (revocations.has(claims.sid)) throw new VerificationError('revoked_token');
     return claims;
   }
 
+  function assertFresh(): void {
+    if (revocations.isFresh()) return;
+    throw new VerificationError('verifier_unavailable', {
+      reason: 'the revocations have not been heard lately',
+    });
+  }
+
   async function verifyAnew(token: string): Promise<AccessTokenClaims> {
-    try {
-      await revocations.ready();
-    } catch (cause) {
-      throw new VerificationError('verifier_unavailable', {
-        reason: 'the revocations are out of reach',
-        cause,
-      });
-    }
+    await revocations.ready();
+    assertFresh();
+    const memory = remembered;
     try {
       if (token.length > maxTokenLength) throw new Error('the token is too long');
-      const { payload } = await jwtVerify(token, keys.find, {
+      if (!compactToken.test(token)) throw new Error('the text is no token');
+      const { payload: claims } = await jwtVerify<AccessTokenClaims>(token, keys.find, {
         typ: 'at+jwt',
         issuer,
         audience,
         algorithms: ['ES256', 'EdDSA', 'RS256'],
         requiredClaims: ['sub', 'sid', 'gen', 'type', 'iat', 'exp', 'jti'],
       });
-      if (payload.type !== 'access' || typeof payload.sid !== 'string')
-        throw new Error('not an access token');
-      const claims = payload as unknown as AccessTokenClaims;
-      if (remembered.size >= maxRememberedTokens) {
-        const [oldest] = remembered.keys();
-        if (oldest !== undefined) remembered.delete(oldest);
+      if (claims.type !== 'access' || typeof claims.sid !== 'string') throw new Error('not an access token');
+      if (memory.size >= maxRememberedTokens) {
+        const [oldest] = memory.keys();
+        if (oldest !== undefined) memory.delete(oldest);
       }
-      remembered.set(token, claims);
+      memory.set(token, claims);
       return admit(claims);
     } catch (cause) {
       if (cause instanceof VerificationError) throw cause;

@@ -1,5 +1,7 @@
 import { compactVerify } from 'jose';
-import type { RemoteKeys } from './keys.ts';
+import { VerificationError } from './errors.ts';
+import { readEvents } from './event-stream.ts';
+import { pause, type RemoteKeys } from './keys.ts';
 
 /** What a message of the feed says. See the server's `features/revocations`. */
 interface FeedMessage {
@@ -8,23 +10,37 @@ interface FeedMessage {
   since: number;
   cursor: number;
   revoked: { sid: string; exp: number }[];
+  /** The published keys. */
+  kids?: string[];
 }
+
+const streamType = 'text/event-stream';
+const pollType = 'application/jwt';
+
+/** What came of a question: messages over a stream, one message, nothing for too long, or a refusal. */
+type Listened = 'streamed' | 'answered' | 'silent' | 'failed';
 
 /** What this verifier knows of revocations. */
 export interface RevocationList {
   has(sid: string): boolean;
   /** Whether the server was heard lately enough to know. */
   isFresh(): boolean;
-  /** Resolves when the server has been heard for the first time; fails after a while. */
+  /** Resolves when the server has been heard for the first time; fails after a while, VerificationError. */
   ready(): Promise<void>;
   stop(): void;
 }
 
 const reconnectMs = 200;
 const maxReconnectMs = 900;
+/** Between questions where streams do not come through. */
+const pollMs = 500;
+/** After so many questions a stream is tried again. */
+const pollsBeforeStream = 200;
 const readyTimeoutMs = 5000;
-/** A stream without a sign of life for this long is dead: the server sends one every 10 s. */
-const silenceMs = 25_000;
+/** The server sends a message as soon as a stream begins: one that brings none is held back by something in between. */
+const firstMessageMs = 2500;
+/** A stream without a message for this long is dead: the server sends one every 10 s. */
+const maxSilenceMs = 25_000;
 const pruneIntervalMs = 60_000;
 
 /**
@@ -38,73 +54,101 @@ export function followRevocations(options: {
   staleSeconds: number;
 }): RevocationList {
   const { url, issuer, keys, staleSeconds } = options;
+  const silenceMs = Math.min(maxSilenceMs, staleSeconds * 500);
   const revoked = new Map<string, number>();
   const stopping = new AbortController();
-  const firstHeard = Promise.withResolvers<void>();
   let cursor = 0;
-  let issuedAt = 0;
-  let heardAt = Number.NEGATIVE_INFINITY;
+  /** When what we know was true, on the clock of `performance.now()`. */
+  let trueAt = Number.NEGATIVE_INFINITY;
+  /** How far the server's clock is ahead of `performance.now()`, by the message that was least delayed. */
+  let leadSeconds = Number.NEGATIVE_INFINITY;
+  let announceFirst: (() => void) | undefined;
+  let waitingForFirst: Promise<void> | undefined;
+
+  /**
+   * How long ago a message was made. One that somebody kept and shows again is as old as it is, so that nobody can make
+   * us believe that nothing has happened since; and clocks that differ do not matter.
+   */
+  function ageMs(iat: number): number {
+    const now = performance.now();
+    leadSeconds = Math.max(leadSeconds, iat - now / 1000);
+    const bySteadyClock = now - (iat - leadSeconds) * 1000;
+    // After the server's clock was set back.
+    const byWallClock = Math.abs(Date.now() - iat * 1000);
+    return Math.min(bySteadyClock, byWallClock);
+  }
 
   async function take(jws: string): Promise<void> {
-    const { payload, protectedHeader } = await compactVerify(jws, keys.find);
+    const { payload, protectedHeader } = await compactVerify(jws, keys.find, {
+      algorithms: ['ES256', 'EdDSA', 'RS256'],
+    });
     const message = JSON.parse(new TextDecoder().decode(payload)) as FeedMessage;
     if (protectedHeader.typ !== 'revocations+jwt' || message.iss !== issuer)
       throw new Error('not a message of this feed');
-    if (message.iat < issuedAt) throw new Error('a message from the past');
+    // Whatever it was signed for and whenever: a session that has ended has ended.
+    for (const { sid, exp } of message.revoked) revoked.set(sid, exp);
+    const age = ageMs(message.iat);
+    if (age > staleSeconds * 1000) throw new Error('a message from the past');
     // `since` is 0 when the server begins anew; otherwise what is missing between is to be asked for.
     if (message.since > cursor) throw new Error('a message is missing');
-    for (const { sid, exp } of message.revoked) revoked.set(sid, exp);
     cursor = message.cursor;
-    issuedAt = message.iat;
-    heardAt = performance.now();
-    firstHeard.resolve();
+    if (message.kids !== undefined) await keys.agree(message.kids);
+    trueAt = Math.max(trueAt, performance.now() - age);
+    announceFirst?.();
   }
 
-  async function followOnce(): Promise<void> {
+  /** One question and its answer, which is a stream if the server is asked for one and nothing in between objects. */
+  async function listen(accept: string): Promise<Listened> {
     const connection = new AbortController();
     const giveUp = () => connection.abort();
-    let silence = setTimeout(giveUp, silenceMs);
+    let silence = setTimeout(giveUp, Math.min(firstMessageMs, silenceMs));
     stopping.signal.addEventListener('abort', giveUp);
+    let outcome: Listened | undefined;
     try {
       const answer = await fetch(`${url}?cursor=${cursor}`, {
-        headers: { accept: 'text/event-stream, application/jwt' },
+        headers: { accept },
         signal: connection.signal,
         redirect: 'error',
       });
       if (!answer.ok || answer.body === null) throw new Error(`the feed was answered with ${answer.status}`);
-      if (!answer.headers.get('content-type')?.startsWith('text/event-stream'))
-        return await take(await answer.text());
-      let buffered = '';
-      const decoder = new TextDecoder();
-      for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
-        clearTimeout(silence);
-        silence = setTimeout(giveUp, silenceMs);
-        buffered += decoder.decode(chunk, { stream: true });
-        const events = buffered.split('\n\n');
-        buffered = events.pop() ?? '';
-        for (const event of events) {
-          const data = /^data: (.+)$/m.exec(event)?.[1];
-          if (data !== undefined) await take(data);
+      if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) {
+        await take(await answer.text());
+        outcome = 'answered';
+      } else {
+        for await (const message of readEvents(answer.body)) {
+          await take(message);
+          outcome = 'streamed';
+          clearTimeout(silence);
+          silence = setTimeout(giveUp, silenceMs);
         }
       }
+    } catch {
+      // Out of reach, or not to be believed: it is asked again, and what was heard till then counts.
     } finally {
+      outcome ??= connection.signal.aborted ? 'silent' : 'failed';
       clearTimeout(silence);
       stopping.signal.removeEventListener('abort', giveUp);
       connection.abort();
     }
+    return outcome;
   }
 
   async function follow(): Promise<void> {
-    let waitMs = reconnectMs;
+    let accept = streamType;
+    let failureMs = reconnectMs;
+    let polls = 0;
     while (!stopping.signal.aborted) {
-      const before = heardAt;
-      await followOnce().catch(() => {});
-      waitMs = heardAt === before ? Math.min(waitMs * 2, maxReconnectMs) : reconnectMs;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, waitMs * (0.5 + Math.random() / 2));
-      stopping.signal.addEventListener('abort', () => resolve(), { once: true });
-      await promise;
-      clearTimeout(timer);
+      const outcome = await listen(accept);
+      if (outcome === 'answered') polls++;
+      const isPolling =
+        (outcome === 'answered' && polls % pollsBeforeStream > 0) ||
+        (outcome === 'silent' && accept === streamType);
+      accept = isPolling ? pollType : streamType;
+      const wasHeard = outcome === 'streamed' || outcome === 'answered';
+      failureMs = wasHeard ? reconnectMs : Math.min(failureMs * 2, maxReconnectMs);
+      const waitMs = outcome === 'answered' ? pollMs : failureMs;
+      // Not all at once after a restart of the server.
+      await pause(waitMs * (0.5 + Math.random() / 2), stopping.signal);
     }
   }
 
@@ -115,20 +159,33 @@ export function followRevocations(options: {
   if (typeof pruning === 'object') pruning.unref();
   void follow();
 
+  function waitForFirst(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = () => {
+        clearTimeout(timer);
+        stopping.signal.removeEventListener('abort', late);
+        waitingForFirst = undefined;
+        reject(new VerificationError('verifier_unavailable', { reason: 'the revocations are out of reach' }));
+      };
+      const timer = setTimeout(late, readyTimeoutMs);
+      stopping.signal.addEventListener('abort', late);
+      announceFirst = () => {
+        clearTimeout(timer);
+        stopping.signal.removeEventListener('abort', late);
+        announceFirst = undefined;
+        resolve();
+      };
+    });
+  }
+
   return {
     has: (sid) => revoked.has(sid),
-    isFresh: () => performance.now() - heardAt <= staleSeconds * 1000,
-    async ready() {
-      const late = Promise.withResolvers<never>();
-      const timer = setTimeout(
-        () => late.reject(new Error('the revocations are out of reach')),
-        readyTimeoutMs,
-      );
-      try {
-        await Promise.race([firstHeard.promise, late.promise]);
-      } finally {
-        clearTimeout(timer);
-      }
+    isFresh: () => performance.now() - trueAt <= staleSeconds * 1000 && !stopping.signal.aborted,
+    ready() {
+      if (trueAt !== Number.NEGATIVE_INFINITY || stopping.signal.aborted) return Promise.resolve();
+      // One for all who wait: they may be many, and it may take long.
+      waitingForFirst ??= waitForFirst();
+      return waitingForFirst;
     },
     stop() {
       stopping.abort();

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { deriveKey } from '../../crypto/derived-keys.ts';
-import type { Database } from '../../database/database.ts';
+import type { Database, Transaction } from '../../database/database.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
 import { readPendingSecretKey, resolveSecretKey } from './secret-key.ts';
 import { decryptUnder, encryptUnder } from './signing-key.ts';
@@ -28,8 +28,19 @@ export interface FormerKeys {
 }
 
 /** Tells secrets apart without telling them. */
-export function fingerprintOf(secretKey: string): string {
+function fingerprintOf(secretKey: string): string {
   return createHash('sha256').update(deriveKey(secretKey, 'secret-key-check')).digest('base64url');
+}
+
+/**
+ * Notes which SECRET_KEY the database is made with, if none was noted before.
+ * @throws SecretKeyMismatchError when it is another one.
+ */
+export async function assertSecretKey(tx: Transaction, secretKey: string): Promise<void> {
+  const fingerprint = fingerprintOf(secretKey);
+  if ((await noteSecretKeyFingerprint(tx, fingerprint)) !== fingerprint) {
+    throw new SecretKeyMismatchError('SECRET_KEY is not the one that this database was made with');
+  }
 }
 
 /**
@@ -63,10 +74,7 @@ export async function changeSecretKey(
 ): Promise<void> {
   await db.transaction(async (tx) => {
     await db.lock(tx, signingKeysLock);
-    const fingerprint = fingerprintOf(secretKey);
-    if ((await noteSecretKeyFingerprint(tx, fingerprint)) !== fingerprint) {
-      throw new SecretKeyMismatchError('SECRET_KEY is not the one that this database was made with');
-    }
+    await assertSecretKey(tx, secretKey);
     for (const { kid, private_jwe } of await listSigningKeys(tx)) {
       await replacePrivateJwe(
         tx,
@@ -83,7 +91,8 @@ export async function changeSecretKey(
       shared: secretKey,
     };
     const keys_jwe = await encryptUnder(newSecretKey, left);
-    await putFormerSecretKey(tx, { fingerprint, keys_jwe, replaced_at: now.toISOString() });
+    const replaced_at = now.toISOString();
+    await putFormerSecretKey(tx, { fingerprint: fingerprintOf(secretKey), keys_jwe, replaced_at });
     await replaceSecretKeyFingerprint(tx, fingerprintOf(newSecretKey));
   });
 }

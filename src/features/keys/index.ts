@@ -9,7 +9,7 @@ import {
 } from '../../crypto/tokens.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
 import type { Kernel } from '../../kernel.ts';
-import { type FormerKeys, fingerprintOf, SecretKeyMismatchError } from './change-secret-key.ts';
+import { assertSecretKey, type FormerKeys } from './change-secret-key.ts';
 import { retireKey, rotateKey, withdrawSpentKeys } from './rotate.ts';
 import {
   decryptUnder,
@@ -23,7 +23,6 @@ import {
   insertSigningKey,
   listFormerSecretKeys,
   listSigningKeys,
-  noteSecretKeyFingerprint,
   type SigningKeyRow,
 } from './store.ts';
 
@@ -101,10 +100,7 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
         : await makeSigningKey(algorithm, secretKey, { createdAt, signsFrom });
     await db.transaction(async (tx) => {
       await db.lock(tx, signingKeysLock);
-      const fingerprint = fingerprintOf(secretKey);
-      if ((await noteSecretKeyFingerprint(tx, fingerprint)) !== fingerprint) {
-        throw new SecretKeyMismatchError('SECRET_KEY is not the one that this database was made with');
-      }
+      await assertSecretKey(tx, secretKey);
       if (made !== undefined && !hasKey(await listSigningKeys(tx))) await insertSigningKey(tx, made);
     });
   }
@@ -133,8 +129,16 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     return JSON.stringify([pickSigningKey(rows, algorithm, clock.now())?.kid, rows.map((row) => row.kid)]);
   }
 
-  async function reload(): Promise<void> {
+  async function readAgain(): Promise<void> {
     if (versionOf(await listSigningKeys(db.read)) !== loaded.version) loaded = await loadRing();
+  }
+
+  let reading: Promise<void> = Promise.resolve();
+
+  /** One after the other: what was read before a key was withdrawn must not take the place of what was read after. */
+  function reload(): Promise<void> {
+    reading = reading.then(readAgain, readAgain);
+    return reading;
   }
 
   function describe(row: SigningKeyRow): ListedKey {

@@ -2,12 +2,14 @@ import type { SigningAlgorithm } from '../../crypto/tokens.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
+import { assertSecretKey } from './change-secret-key.ts';
 import { makeSigningKey, pickSigningKey } from './signing-key.ts';
 import { deleteSigningKey, insertSigningKey, listSigningKeys, type SigningKeyRow } from './store.ts';
 
 /**
  * Makes a new signing key. It is published at once and signs after KEY_PUBLICATION_LEAD_SECONDS (`immediately`: at
  * once, which a verifier may meet before it has heard of the key). Undefined when `unless` finds it unneeded.
+ * @throws SecretKeyMismatchError when SECRET_KEY was changed meanwhile: nobody else could read the key.
  */
 export async function rotateKey(
   kernel: Kernel,
@@ -28,6 +30,7 @@ export async function rotateKey(
   });
   return db.transaction(async (tx) => {
     await db.lock(tx, signingKeysLock);
+    await assertSecretKey(tx, secretKey);
     if (options.unless?.(await listSigningKeys(tx))) return undefined;
     await insertSigningKey(tx, made);
     return made;

@@ -14,15 +14,20 @@ function secretKeyFile(databaseUrl: string): string | undefined {
   return folder === undefined ? undefined : join(folder, 'secret.key');
 }
 
-function readSecret(file: string): string | undefined {
+function readIfThere(file: string): string | undefined {
   try {
-    const secret = readFileSync(file, 'utf8').trim();
-    if (Buffer.byteLength(secret) < 32) throw new Error(`${file} is damaged: it holds fewer than 32 bytes`);
-    return secret;
+    return readFileSync(file, 'utf8').trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function readSecret(file: string): string | undefined {
+  const secret = readIfThere(file);
+  if (secret !== undefined && Buffer.byteLength(secret) < 32)
+    throw new Error(`${file} is damaged: it holds fewer than 32 bytes`);
+  return secret;
 }
 
 /**
@@ -73,10 +78,10 @@ export function writePendingSecretKey(databaseUrl: string, secretKey: string): P
   return readPendingSecretKey(databaseUrl);
 }
 
-/** The secret of a change that was begun and perhaps not finished. */
+/** The secret of a change that was begun and perhaps not finished; half of one opens no database, and harms nothing. */
 export function readPendingSecretKey(databaseUrl: string): PendingSecretKey | undefined {
   const file = secretKeyFile(databaseUrl);
-  const secretKey = file === undefined ? undefined : readSecret(`${file}.new`);
+  const secretKey = file === undefined ? undefined : readIfThere(`${file}.new`);
   if (file === undefined || secretKey === undefined) return undefined;
   return { secretKey, putInPlace: () => renameSync(`${file}.new`, file) };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { CompactSign } from 'jose';
 import type { Kernel } from '../../kernel.ts';
 import type { Keys } from '../keys/index.ts';
@@ -20,7 +21,8 @@ export interface FeedMessage {
 export interface SignedMessage {
   readonly jws: string;
   readonly cursor: number;
-  readonly isEmpty: boolean;
+  /** Tells apart what is said, whenever and with whatever key it was signed. */
+  readonly digest: string;
 }
 
 /** Makes the signed message of what came after `since`. A number that was never given out starts from the beginning. */
@@ -46,7 +48,11 @@ export async function createMessage(kernel: Kernel, keys: Keys, since: number): 
       ...(signing.kid === undefined ? {} : { kid: signing.kid }),
     })
     .sign(signing.key);
-  return { jws, cursor: message.cursor, isEmpty: rows.length === 0 };
+  const { cursor, revoked } = message;
+  const digest = createHash('sha256')
+    .update(JSON.stringify([from, cursor, revoked]))
+    .digest('base64url');
+  return { jws, cursor, digest };
 }
 
 /** How soon an instance sees what another one revoked. */

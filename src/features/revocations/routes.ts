@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { DoorwardError } from '../../errors.ts';
 import { QueryInteger } from '../../http/schema.ts';
@@ -11,6 +12,12 @@ const maxBufferedBytes = 1_048_576;
 
 function toEvent({ jws, cursor }: SignedMessage): string {
   return `id: ${cursor}\nevent: revocations\ndata: ${jws}\n\n`;
+}
+
+/** Whether the asker has this already (RFC 9110, 13.1.2). */
+function hasAlready(request: FastifyRequest, etag: string): boolean {
+  const tags = (request.headers['if-none-match'] ?? '').split(',');
+  return tags.some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 
 export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTypebox {
@@ -41,7 +48,7 @@ export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTy
                 'text/event-stream': { schema: Type.String() },
               },
             },
-            304: Type.Null({ description: 'Nothing new' }),
+            304: Type.Unsafe<undefined>({ type: 'null', description: 'Nothing new' }),
           },
         },
       },
@@ -49,11 +56,12 @@ export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTy
         const lastEventId = request.headers['last-event-id'];
         const isNumber = typeof lastEventId === 'string' && /^\d{1,15}$/.test(lastEventId);
         const cursor = isNumber ? Number(lastEventId) : request.query.cursor;
-        if (!String(request.headers.accept ?? '').includes('text/event-stream')) {
+        const wantsStream = String(request.headers.accept ?? '').includes('text/event-stream');
+        if (!wantsStream || request.method === 'HEAD') {
           const message = await revocations.since(cursor);
-          const etag = `"${message.cursor}"`;
+          const etag = `"${message.digest}"`;
           reply.header('etag', etag).header('cache-control', 'no-cache');
-          if (request.headers['if-none-match'] === etag && message.isEmpty) return reply.code(304).send(null);
+          if (hasAlready(request, etag)) return reply.code(304).send();
           return reply.type('application/jwt').send(message.jws);
         }
 
@@ -69,7 +77,9 @@ export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTy
         const end = () => {
           unfollow();
           open.delete(end);
-          raw.end();
+          // What is not read would keep the connection, and a server that stops, waiting.
+          if (raw.writableNeedDrain) raw.destroy();
+          else raw.end();
         };
         open.add(end);
         raw.on('close', end);
@@ -83,6 +93,8 @@ export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTy
           throw error;
         }
         reply.hijack();
+        // Gone meanwhile, or the server stops.
+        if (!open.has(end)) return;
         for (const [name, value] of Object.entries(reply.getHeaders())) {
           if (value !== undefined) raw.setHeader(name, value);
         }

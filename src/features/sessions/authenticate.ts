@@ -1,20 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type AccessTokenClaims, UnknownKeyError, verifyAccessToken } from '../../crypto/tokens.ts';
+import type { AccessTokenClaims } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { User } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import { noteGenerationUsed, noteLastSeen, prepareSessionLookup, type SessionLookup } from './store.ts';
-import { tokenParties } from './tokens.ts';
+import type { VerifyAccess } from './verify-access.ts';
 
 /** Who asks, and by which session. */
 export interface Authenticated {
   readonly user: User;
   readonly session: { readonly sid: string; readonly created_at: string; readonly expires_at: string };
 }
-
-/** Tokens of made-up keys cost a look at the database this often at most. */
-const keyReloadIntervalMs = 1000;
 
 /** A session's last-seen mark is this old at most while it is in use. */
 const lastSeenIntervalMs = 60_000;
@@ -30,14 +26,12 @@ const maxRememberedTokens = 10_000;
 export function createAuthenticate(
   kernel: Kernel,
   keys: Keys,
+  verify: VerifyAccess,
 ): (token: string) => Authenticated | Promise<Authenticated> {
-  const { db, clock, log, settings } = kernel;
+  const { db, clock, log } = kernel;
   const lookUp = prepareSessionLookup(db);
-  const parties = tokenParties(settings);
   const remembered = new Map<string, AccessTokenClaims>();
   let ring = keys.current();
-  let reloadedAt = -keyReloadIntervalMs;
-  let reloading: Promise<void> | undefined;
 
   function remember(token: string, claims: AccessTokenClaims): void {
     if (remembered.size >= maxRememberedTokens) {
@@ -52,28 +46,6 @@ export function createAuthenticate(
     if (claims === undefined || claims.exp > Math.floor(now.getTime() / 1000)) return claims;
     remembered.delete(token);
     return undefined;
-  }
-
-  /** Whoever comes while it waits or reads shares the one reading. */
-  function reloadKeys(): Promise<void> {
-    reloading ??= sleep(Math.max(0, reloadedAt + keyReloadIntervalMs - performance.now()))
-      .then(() => keys.reload())
-      .finally(() => {
-        reloadedAt = performance.now();
-        reloading = undefined;
-      });
-    return reloading;
-  }
-
-  /** A token of a key that another instance has just made waits for it rather than to be refused for being new here. */
-  async function verify(token: string, now: Date): Promise<AccessTokenClaims> {
-    try {
-      return await verifyAccessToken(token, keys.current(), parties, now);
-    } catch (error) {
-      if (!(error instanceof DoorwardError && error.cause instanceof UnknownKeyError)) throw error;
-      await reloadKeys();
-      return verifyAccessToken(token, keys.current(), parties, now);
-    }
   }
 
   const beingSeen = new Set<string>();

@@ -6,8 +6,8 @@ const unknown = 'Unknown device';
 export function describeDevice(userAgent: string): string {
   if (userAgent.trim() === '') return unknown;
   const { browser, os } = Bowser.parse(userAgent);
-  // Programs name themselves first, as in `curl/8.5.0`.
-  const name = browser.name || /^[\w.-]{1,40}/.exec(userAgent)?.[0];
+  // Programs name themselves first, as in `curl/8.5.0`, and may call themselves anything, even a piece of markup.
+  const [name] = /^[\w .-]{1,40}/.exec(browser.name || (userAgent.split(' ', 1)[0] ?? '')) ?? [];
   if (name === undefined) return unknown;
   return os.name ? `${name} on ${os.name}` : name;
 }

@@ -12,6 +12,7 @@ import { type Client, logIn } from './login.ts';
 import { refresh } from './refresh.ts';
 import { deleteExpiredSessions, type SessionEnd, type SessionSelection } from './store.ts';
 import type { IssuedTokens } from './tokens.ts';
+import { createVerifyAccess } from './verify-access.ts';
 
 export type { Authenticated } from './authenticate.ts';
 export { sessionMigrations } from './migrations.ts';
@@ -35,7 +36,7 @@ export interface Sessions {
   /** See `introspect.ts`. */
   introspect(token: string): Promise<Introspection>;
   /** Ends the session of a token of either kind (RFC 7009). One that is not valid has nothing to end. */
-  revokeToken(token: string): Promise<void>;
+  revokeToken(token: string, reason?: SessionEnd): Promise<void>;
   /** Removes sessions past their absolute end, a batch a transaction. */
   deleteExpired(): Promise<void>;
 }
@@ -49,6 +50,8 @@ export function createSessions(
 ): Sessions {
   const { db, clock, events } = kernel;
   const now = () => clock.now().toISOString();
+  const verify = createVerifyAccess(kernel, features.keys);
+  const authenticate = createAuthenticate(kernel, features.keys, verify);
   events.on('password.changed', async (tx, { user_id, sid }) => {
     await endSessions(kernel, tx, user_id, { reason: 'password_changed', exceptSid: sid });
   });
@@ -61,7 +64,7 @@ export function createSessions(
   const sessions: Sessions = {
     logIn: (input) => logIn(kernel, features, input),
     refresh: (input) => refresh(kernel, features, input),
-    authenticate: createAuthenticate(kernel, features.keys),
+    authenticate,
     list: (userId, currentSid) => listSessions(kernel, userId, currentSid),
     async end(userId, reason, selection = {}) {
       const ended = await db.transaction(async (tx) => {
@@ -71,12 +74,12 @@ export function createSessions(
       });
       if (selection.sid !== undefined && ended === 0) throw new DoorwardError('session_not_found');
     },
-    introspect: (token) => introspect(kernel, features, sessions.authenticate, token),
-    async revokeToken(token) {
-      const claims = await readToken(kernel, features.keys, token);
+    introspect: (token) => introspect(kernel, features, { verify, authenticate }, token),
+    async revokeToken(token, reason = 'revoked') {
+      const claims = await readToken(kernel, features.keys, verify, token);
       if (claims === undefined) return;
       try {
-        await sessions.end(Number(claims.sub), 'revoked', { sid: claims.sid });
+        await sessions.end(Number(claims.sub), reason, { sid: claims.sid });
       } catch (error) {
         if (!(error instanceof DoorwardError && error.code === 'session_not_found')) throw error;
       }

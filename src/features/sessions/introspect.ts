@@ -1,9 +1,4 @@
-import {
-  type AccessTokenClaims,
-  type RefreshTokenClaims,
-  verifyAccessToken,
-  verifyRefreshToken,
-} from '../../crypto/tokens.ts';
+import { type AccessTokenClaims, type RefreshTokenClaims, verifyRefreshToken } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Accounts } from '../accounts/index.ts';
@@ -11,7 +6,7 @@ import type { Keys } from '../keys/index.ts';
 import type { Authenticated } from './authenticate.ts';
 import { decideRotation } from './rotation.ts';
 import { findSession } from './store.ts';
-import { tokenParties } from './tokens.ts';
+import type { VerifyAccess } from './verify-access.ts';
 
 /** What is told of a token (RFC 7662, 2.2). */
 export interface Introspection {
@@ -31,12 +26,13 @@ export interface Introspection {
 export async function readToken(
   kernel: Kernel,
   keys: Keys,
+  verifyAccess: VerifyAccess,
   token: string,
 ): Promise<AccessTokenClaims | RefreshTokenClaims | undefined> {
   const now = kernel.clock.now();
   for (const verify of [
-    () => verifyAccessToken(token, keys.current(), tokenParties(kernel.settings), now),
     () => verifyRefreshToken(token, keys.current(), now),
+    () => verifyAccess(token, now),
   ]) {
     try {
       return await verify();
@@ -51,10 +47,13 @@ export async function readToken(
 export async function introspect(
   kernel: Kernel,
   features: { accounts: Accounts; keys: Keys },
-  authenticate: (token: string) => Authenticated | Promise<Authenticated>,
+  access: {
+    verify: VerifyAccess;
+    authenticate: (token: string) => Authenticated | Promise<Authenticated>;
+  },
   token: string,
 ): Promise<Introspection> {
-  const claims = await readToken(kernel, features.keys, token);
+  const claims = await readToken(kernel, features.keys, access.verify, token);
   if (claims === undefined) return { active: false };
   const user = claims.type === 'access' ? await ownerOfAccessToken() : await ownerOfRefreshToken(claims);
   if (!user?.is_active) return { active: false };
@@ -70,7 +69,7 @@ export async function introspect(
 
   async function ownerOfAccessToken() {
     try {
-      return (await authenticate(token)).user;
+      return (await access.authenticate(token)).user;
     } catch (error) {
       if (error instanceof DoorwardError && error.code === 'invalid_token') return undefined;
       throw error;

@@ -7,7 +7,7 @@ import type { Keys } from '../keys/index.ts';
 import { endSessions } from './end.ts';
 import type { Client } from './login.ts';
 import { decideRotation } from './rotation.ts';
-import { changeRotation, findSession, type SessionRow } from './store.ts';
+import { changeRotation, findSession, noteGenerationGiven, type SessionRow } from './store.ts';
 import { type IssuedTokens, issueTokens } from './tokens.ts';
 
 /** Each further try means that another request moved the session on in between, which few can do within one grace. */
@@ -87,7 +87,10 @@ async function apply(
       });
     }
     case 'give':
-      return change({ generation_given_at: time });
+      // However many ask at once, the mark only moves on.
+      return session.generation_given_at >= time || (await noteGenerationGiven(tx, session, time))
+        ? session
+        : 'moved';
     case 'keep':
       // The token that is shown came into use by that, which bounds how long its parent is honoured.
       return session.generation_used_at === null

@@ -78,8 +78,13 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
     return { token_type: 'cookie' as const, expires_in: tokens.expires_in };
   }
 
-  const usesCookies = (request: FastifyRequest) =>
-    request.headers.authorization === undefined && browser.readCookie(request, 'refresh') !== undefined;
+  /** The tokens of a request that has nothing but cookies. */
+  const cookieTokens = (request: FastifyRequest) =>
+    request.headers.authorization === undefined
+      ? [browser.readCookie(request, 'refresh'), browser.readCookie(request, 'access')].filter(
+          (token) => token !== undefined,
+        )
+      : [];
 
   return async (app) => {
     app.post(
@@ -124,7 +129,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
             'A lost reply is made good by asking again with the same token. A token that is spent ends its session.',
           querystring: Transport,
           body: RefreshForm,
-          response: { 200: TokenResponse, ...mayFail(401) },
+          response: { 200: TokenResponse, ...mayFail(401, 403) },
         },
       },
       async (request, reply) => {
@@ -158,10 +163,10 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
     app.post(
       '/logout',
       {
-        // With cookies the refresh token says which session it is: the access token may have expired meanwhile.
+        // With cookies either token says which session it is: the access token may have expired meanwhile.
         config: { access: 'public' },
         onRequest(request, reply, done) {
-          if (usesCookies(request)) done();
+          if (cookieTokens(request).length > 0) done();
           else app.currentUser.call(app, request, reply, done);
         },
         schema: {
@@ -172,15 +177,14 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
         },
       },
       async (request, reply) => {
-        const refresh_token = usesCookies(request) ? browser.readCookie(request, 'refresh') : undefined;
-        if (refresh_token !== undefined) {
+        const tokens = cookieTokens(request);
+        if (tokens.length > 0) {
           browser.assertSameSite(request);
-          await sessions.revokeToken(refresh_token);
+          for (const token of tokens) await sessions.revokeToken(token, 'logged_out');
           browser.clearCookies(reply);
         } else {
           const { user, session } = request.auth;
           await sessions.end(user.id, 'logged_out', { sid: session.sid });
-          if (browser.readCookie(request, 'access') !== undefined) browser.clearCookies(reply);
         }
         return reply.code(204).send();
       },

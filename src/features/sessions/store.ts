@@ -87,12 +87,35 @@ export async function changeRotation(
   decidedOn: SessionRow,
   changes: Partial<SessionRow>,
 ): Promise<boolean> {
+  const { id, generation, generation_given_at, generation_used_at } = decidedOn;
   const result = await tx
     .updateTable('sessions')
     .set(changes)
-    .where('id', '=', decidedOn.id)
-    .where('generation', '=', decidedOn.generation)
-    .where('generation_given_at', '=', decidedOn.generation_given_at)
+    .where('id', '=', id)
+    .where('generation', '=', generation)
+    .where('generation_given_at', '=', generation_given_at)
+    .where('generation_used_at', generation_used_at === null ? 'is' : '=', generation_used_at)
+    .where('ended_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/**
+ * Notes that the parent got the current token. False when the session moved meanwhile, or when the mark is later
+ * already; two that only note this at the same time do not stand in each other's way.
+ */
+export async function noteGenerationGiven(
+  tx: Transaction,
+  { id, generation, generation_used_at }: SessionRow,
+  now: string,
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('sessions')
+    .set({ generation_given_at: now })
+    .where('id', '=', id)
+    .where('generation', '=', generation)
+    .where('generation_given_at', '<=', now)
+    .where('generation_used_at', generation_used_at === null ? 'is' : '=', generation_used_at)
     .where('ended_at', 'is', null)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
