@@ -1,17 +1,20 @@
-/** Compiles src/ into dist/, from nothing, and makes the command executable. */
+/** Compiles src/ into dist/, from nothing, and makes the command executable. A build that fails changes nothing. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
-rmSync(join(root, 'dist'), { recursive: true, force: true });
+const fresh = join(root, 'dist.new');
+rmSync(fresh, { recursive: true, force: true });
 const tsc = createRequire(import.meta.url)
   .resolve('typescript/package.json')
   .replace('package.json', 'bin/tsc');
-const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], {
   cwd: root,
   stdio: 'inherit',
 });
 if (built.status !== 0) process.exit(built.status ?? 1);
-chmodSync(join(root, 'dist/cli/main.js'), 0o755);
+chmodSync(join(fresh, 'cli/main.js'), 0o755);
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+renameSync(fresh, join(root, 'dist'));

@@ -38,14 +38,6 @@ export interface PendingMigration {
   readonly statements: readonly string[];
 }
 
-/** What a search by substring found. */
-export interface Search {
-  /** True for the rows that contain the text. */
-  readonly condition: Expression<SqlBool>;
-  /** Whether there are few of them. */
-  readonly few: boolean;
-}
-
 /**
  * An open database. Booleans are `true`/`false`, timestamps are RFC 3339 texts (`2026-11-23T12:00:00.000Z`) and
  * identities are numbers, on both databases, in parameters and in rows.
@@ -74,16 +66,12 @@ export interface Database {
   keyedRead<Row>(query: string): (key: string) => Row | undefined | Promise<Row | undefined>;
 
   /**
-   * Looks in the substringIndex for rows whose `column` contains `text` (3 or more code points, compared as it is).
-   * If there are at most `few`, the condition picks out just these, so collect and sort them. If there are more, it
-   * must be checked row by row, so walk the table in the order asked for: a match comes soon.
+   * A condition: `column` of `table` contains `text` (3 or more code points, compared as it is). For gathering all rows
+   * for which it holds, through the substringIndex.
    */
-  search(table: string, column: string, text: string, few: number): Promise<Search>;
-
-  /** A condition, for finding all rows for which it holds through the substringIndex: `column` of `table` contains `text` (3 or more code points). */
   containsByIndex(table: string, column: string, text: string): Expression<SqlBool>;
 
-  /** A condition, checked row by row: `column` of `table` contains `text`, compared as it is. */
+  /** The same condition, checked row by row. For walking the table in some order, where a match comes soon. */
   contains(table: string, column: string, text: string): Expression<SqlBool>;
 
   /** Answers when the database answers. */

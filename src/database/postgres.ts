@@ -16,7 +16,7 @@ import {
 } from 'kysely';
 import pg from 'pg';
 import { DoorwardError } from '../errors.ts';
-import type { Database, Ddl, Migration, PendingMigration, Search, Tables, Transaction } from './database.ts';
+import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
 import { databaseError, isRetryable } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
 
@@ -114,19 +114,6 @@ class PostgresDatabase implements Database {
         throw databaseError(error);
       }
     });
-  }
-
-  async search(table: string, column: string, text: string, few: number): Promise<Search> {
-    const condition = this.contains(table, column, text);
-    const id = sql.ref(`${table}.id`);
-    // Asked for a few rows in some order, the planner prefers to walk that order and filter, however rare the text is.
-    // Without an order it goes to the index.
-    const { rows } = await sql<{ id: number }>`select ${id} from ${sql.table(table)} where ${condition}
-      limit ${few + 1}`.execute(this.read);
-    if (rows.length > few) return { condition, few: false };
-    const ids = rows.map((row) => row.id);
-    // The text is compared again, because a row may have changed since.
-    return { condition: sql`(${id} = any(${ids}::bigint[]) and ${condition})`, few: true };
   }
 
   containsByIndex(table: string, column: string, text: string): Expression<SqlBool> {

@@ -15,7 +15,7 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
-import type { Database, Ddl, Migration, PendingMigration, Search, Tables, Transaction } from './database.ts';
+import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
 import { databaseError, isLocked } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
@@ -100,7 +100,9 @@ class SqliteDatabase implements Database {
   }
 
   keyedRead<Found>(query: string): (key: string) => Found | undefined | Promise<Found | undefined> {
-    const text = query.replace('key_placeholder', '?');
+    // The planner looks at the value of a bare parameter in a join, and so prepares the statement again for each key;
+    // at that of an expression it does not look.
+    const text = query.replace('key_placeholder', '+?');
     const slowly = async (key: string) => {
       const { rows } = await this.read.executeQuery<Found>(CompiledQuery.raw(text, [key]));
       return rows[0];
@@ -116,19 +118,6 @@ class SqliteDatabase implements Database {
       }
       return slowly(key);
     };
-  }
-
-  async search(table: string, column: string, text: string, few: number): Promise<Search> {
-    const index = sql.table(substringIndexName(table, column));
-    const phrase = `"${text.replaceAll('"', '""')}"`;
-    const { rows } = await sql<{ id: number }>`select rowid as id from ${index} where ${index} match ${phrase}
-      limit ${few + 1}`.execute(this.read);
-    const contains = this.contains(table, column, text);
-    if (rows.length > few) return { condition: contains, few: false };
-    const ids = JSON.stringify(rows.map(({ id }) => id));
-    const id = sql.ref(`${table}.id`);
-    // The text is compared again, because a row may have changed since.
-    return { condition: sql`(${id} in (select value from json_each(${ids})) and ${contains})`, few: true };
   }
 
   containsByIndex(table: string, column: string, text: string): Expression<SqlBool> {

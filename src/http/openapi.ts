@@ -53,7 +53,7 @@ export async function registerOpenApi(
     routePrefix: '/docs',
     staticCSP: DOCS_CSP,
     theme: { title },
-    uiConfig: { persistAuthorization: false, tryItOutEnabled: true },
+    uiConfig: { layout: 'BaseLayout', persistAuthorization: false, tryItOutEnabled: true },
   });
 
   let document: string | undefined;

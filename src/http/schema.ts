@@ -49,7 +49,7 @@ export const NewPassword = Text({
   minLength: 8,
   maxLength: 128,
   normalise: 'nfc',
-  examples: ['Correct-Horse-9'],
+  examples: ['Correct!Horse9'],
 });
 
 /** A password being checked. An empty or overlong one is simply wrong; the body limit bounds its length. */

@@ -55,11 +55,9 @@ const highest = '\u{10FFFF}';
 
 /**
  * A search first looks through so many users in the order asked for. What many users match is met there; what few match
- * is quickly gathered and sorted. What very many match and none of the first is looked for further on, as long as that
- * costs no more than to sort the matches. See docs/decisions/searching-users.md.
+ * is quickly gathered and sorted. Slow is what very many match and none of the first: docs/decisions/searching-users.md.
  */
 const walkLength = 4_000;
-const longWalkLength = 30_000;
 
 /** Whether a text is searched for by its trigrams; a shorter one is searched for as a beginning. */
 const hasTrigram = (search: string) => [...search].length >= 3;
@@ -169,28 +167,22 @@ function sortMatches(db: Database, query: ListQuery, search: string): Promise<Li
     .execute();
 }
 
-/** Whether there are `count` rows or more. Reads no more than these. */
-async function hasRows(
-  db: Database,
-  rows: ReturnType<typeof allMatches> | ReturnType<typeof inOrder>,
-  count: number,
-): Promise<boolean> {
-  const { found } = await db.read
-    .selectFrom(rows.limit(count).as('rows'))
-    .select((eb) => eb.fn.countAll<number>().as('found'))
+/** Whether a walk of that length leaves anybody out. */
+async function isLonger(db: Database, query: ListQuery, length: number): Promise<boolean> {
+  const { walked } = await db.read
+    .selectFrom(inOrder(db, query, length + 1).as('users'))
+    .select((eb) => eb.fn.countAll<number>().as('walked'))
     .executeTakeFirstOrThrow();
-  return found >= count;
+  return walked > length;
 }
 
 /** One page of users. */
 export async function listUsers(db: Database, query: ListQuery): Promise<ListedUser[]> {
   const { search, skip, limit } = query;
   if (search === undefined) return walk(db, query, skip + limit);
-  for (const length of [walkLength, longWalkLength]) {
-    if (skip + limit > length) continue;
-    if (length === longWalkLength && !(await hasRows(db, allMatches(db, search, 'id'), length))) continue;
-    const found = await walk(db, query, length, isMatch(db, search));
-    if (found.length === limit || !(await hasRows(db, inOrder(db, query, length), length))) return found;
+  if (skip + limit <= walkLength) {
+    const found = await walk(db, query, walkLength, isMatch(db, search));
+    if (found.length === limit || !(await isLonger(db, query, walkLength))) return found;
   }
   return sortMatches(db, query, search);
 }

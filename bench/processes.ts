@@ -1,0 +1,69 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+/** A child process that answers messages, each with one message. */
+export interface Child {
+  /** Sends a message and resolves to the answer. */
+  ask<Answer>(message: object): Promise<Answer>;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Starts a file of this folder. Its log goes nowhere, but is written. */
+export async function startChild(file: string, argument: object = {}): Promise<Child> {
+  const child: ChildProcess = fork(join(import.meta.dirname, file), [JSON.stringify(argument)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const next = async () => {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const ended = once(child, 'exit', { signal }).then(([code]) => {
+      throw new Error(`${file} ended with code ${code}`);
+    });
+    try {
+      const [answer] = await Promise.race([once(child, 'message', { signal }), ended]);
+      return answer;
+    } finally {
+      ended.catch(() => {});
+      stop.abort();
+    }
+  };
+  await next();
+  return {
+    pid: child.pid ?? 0,
+    async ask(message) {
+      child.send(message);
+      return next();
+    },
+    async stop() {
+      if (child.exitCode !== null) return;
+      const ended = once(child, 'exit');
+      child.send('stop');
+      await ended;
+    },
+  };
+}
+
+/** The other side: announces that it is ready, then answers each message with what `answer` makes of it. */
+export function serveMessages<Message>(
+  answer: (message: Message) => Promise<object>,
+  stop = async () => {},
+): void {
+  process.on('message', (message: Message | 'stop') => {
+    if (message === 'stop') {
+      stop().finally(() => process.exit(0));
+      return;
+    }
+    answer(message).then(
+      (reply) => process.send?.(reply),
+      (error) => {
+        console.error(error);
+        process.exit(1);
+      },
+    );
+  });
+  // The run was broken off.
+  process.on('disconnect', () => process.exit(1));
+  process.send?.('ready');
+}

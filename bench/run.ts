@@ -1,0 +1,81 @@
+/**
+ * Measures Doorward against its limits and prints a table of ratios. `node bench/run.ts [name …] [--rounds N]
+ * [--users N]`; without names everything. See README.md.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '../test/support/postgres.ts';
+import { list } from './list.ts';
+import { login, underLogins } from './login.ts';
+import { me } from './me.ts';
+import { holds, printRows, type Row } from './report.ts';
+import { start } from './start.ts';
+
+/** Where databases are made for a measurement. */
+export interface BenchDatabase {
+  readonly name: 'SQLite' | 'PostgreSQL';
+  /** Makes an empty database; resolves to its DATABASE_URL. */
+  createUrl(): Promise<string>;
+}
+
+type Bench = (database: BenchDatabase, rounds: number, users: number) => Promise<Row[]>;
+const benches: Record<string, Bench> = { me, login, 'under-logins': underLogins, list };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    users: { type: 'string', default: '1000000' },
+    database: { type: 'string' },
+  },
+});
+const names = [...Object.keys(benches), 'start'];
+const unknown = positionals.filter((name) => !names.includes(name));
+if (unknown.length > 0)
+  throw new Error(`No such measurement: ${unknown.join(', ')}. There are: ${names.join(', ')}`);
+const chosen = positionals.length > 0 ? positionals : names;
+
+const folder = mkdtempSync(join(tmpdir(), 'doorward-bench-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+let files = 0;
+const sqlite: BenchDatabase = {
+  name: 'SQLite',
+  createUrl: async () => `sqlite:${join(folder, `bench-${++files}.db`)}`,
+};
+
+const rows: Row[] = [];
+const load = () => loadavg()[0]?.toFixed(1);
+console.log(
+  `${availableParallelism()} cores, load ${load()}, Node ${process.version}, ${values.rounds} rounds`,
+);
+if (chosen.includes('start')) rows.push(...(await start(sqlite, Number(values.rounds))));
+const serverBenches = chosen.filter((name) => name in benches);
+if (serverBenches.length > 0) {
+  const settings = { shared_buffers: '512MB' };
+  const postgres = await startPostgres({ durable: true, settings });
+  const databases: BenchDatabase[] = [
+    sqlite,
+    { name: 'PostgreSQL', createUrl: () => postgres.createDatabase() },
+  ];
+  try {
+    for (const name of serverBenches) {
+      for (const database of databases) {
+        if (values.database !== undefined && values.database.toLowerCase() !== database.name.toLowerCase())
+          continue;
+        console.log(`${new Date().toISOString().slice(11, 19)} ${name} on ${database.name}, load ${load()}`);
+        rows.push(...((await benches[name]?.(database, Number(values.rounds), Number(values.users))) ?? []));
+      }
+    }
+  } finally {
+    await postgres.stop();
+  }
+}
+console.log();
+printRows(rows);
+const short = rows.filter((row) => !holds(row)).length;
+console.log(
+  `\n${short === 0 ? 'Every limit holds.' : `${short} of ${rows.length} fall short.`} Load ${load()}.`,
+);

@@ -1,0 +1,23 @@
+/** Searches of every kind, over the users of `makeUsers`. At the end of all orders stand 2 % that came together. */
+export const searches: readonly { q: string; kind: string }[] = [
+  { q: 'm', kind: '1 character, dense' },
+  { q: 'x', kind: '1 character, sparse' },
+  { q: 'w', kind: '1 character, far in the order' },
+  { q: 'zz', kind: '2 characters, the far end' },
+  { q: 'Jo', kind: '2 characters, dense, upper case' },
+  { q: '%%', kind: '2 characters, absent' },
+  { q: 'gmail', kind: 'substring, dense' },
+  { q: 'com', kind: 'substring, nearly all' },
+  { q: 'smith', kind: 'substring, common' },
+  { q: 'MARIA', kind: 'substring, clustered by name, upper case' },
+  { q: 'wil', kind: 'substring, clustered by name' },
+  { q: 'zhanna zh', kind: 'substring, rare' },
+  { q: 'imported', kind: 'substring, 2 % at the far end' },
+  { q: 'legacy.example', kind: 'long substring, 2 % at the far end' },
+  { q: 'xyzw', kind: 'substring, absent' },
+  { q: 'son.com', kind: 'substring, absent, of common parts' },
+  { q: 'ail.comail', kind: 'long substring, absent, of common parts' },
+  { q: '...', kind: 'punctuation alone, absent' },
+  { q: 'q@gm', kind: 'substring across punctuation' },
+  { q: '1mkzq@', kind: 'one user' },
+];

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createTestDoorward, type TestDoorward } from '../src/testing/index.ts';
+import { startChromium } from './support/chromium.ts';
+
+const account = { email: 'ada@example.com', password: 'SecurePass123!', name: 'Ada Lovelace' };
+
+describe('the page at /docs, in a real Chromium', () => {
+  let test: TestDoorward;
+  let origin: string;
+  let browser: Awaited<ReturnType<typeof startChromium>>;
+
+  before(async () => {
+    test = await createTestDoorward();
+    origin = await test.app.listen({ host: '127.0.0.1', port: 0 });
+    await test.signIn(account);
+    browser = await startChromium();
+  });
+  after(async () => {
+    await browser?.close();
+    await test?.close();
+  });
+
+  it('logs in with the password form and tries GET /auth/me, asking no other origin', async () => {
+    const { page, faults, screenshot, close } = await browser.open(origin);
+    page.setDefaultTimeout(15_000);
+    await page.goto(`${origin}/docs`);
+    assert.equal(await page.title(), 'Doorward');
+    await page.getByRole('button', { name: 'Authorize' }).first().click();
+
+    const dialog = page.locator('.modal-ux');
+    await dialog.getByLabel('username:').fill(account.email);
+    await dialog.getByLabel('password:').fill(account.password);
+    await dialog.locator('button.authorize').click();
+    await dialog.getByText('Logout', { exact: true }).waitFor();
+    await screenshot('docs-authorized');
+    await dialog.locator('.btn-done').click();
+
+    const operation = page.locator('.opblock', { has: page.locator('[data-path="/auth/me"]') }).filter({
+      hasText: 'Read the own profile',
+    });
+    await operation.locator('.opblock-summary-control').first().click();
+    await operation.getByRole('button', { name: 'Execute' }).click();
+    const answer = operation.locator('.live-responses-table .response');
+    await answer.waitFor();
+    assert.equal(
+      await answer
+        .locator('.response-col_status')
+        .innerText()
+        .then((text) => text.trim()),
+      '200',
+    );
+    assert.match(await answer.locator('.response-col_description').innerText(), /ada@example\.com/);
+    await answer.scrollIntoViewIfNeeded();
+    await screenshot('docs-tried-out');
+    assert.deepEqual(faults, []);
+    await close();
+  });
+
+  it('shows a refused log-in instead of hiding it', async () => {
+    const { page, faults, close } = await browser.open(origin);
+    page.setDefaultTimeout(15_000);
+    await page.goto(`${origin}/docs`);
+    await page.getByRole('button', { name: 'Authorize' }).first().click();
+    const dialog = page.locator('.modal-ux');
+    await dialog.getByLabel('username:').fill(account.email);
+    await dialog.getByLabel('password:').fill('wrong');
+    await dialog.locator('button.authorize').click();
+    await dialog.locator('.errors').first().waitFor();
+    // The browser itself logs the 401 as an error of the console; nothing else may be there.
+    assert.deepEqual(
+      faults.filter((fault) => !fault.includes('401')),
+      [],
+    );
+    await close();
+  });
+});

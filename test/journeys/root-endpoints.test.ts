@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { assertFailure, journey } from '../support/journey.ts';
+
+journey('health, keys and documentation are at the root and ask for no token', async (open) => {
+  const { request } = await open();
+  for (const path of ['/health/live', '/health/ready']) {
+    const answer = await request('GET', path);
+    assert.deepEqual([answer.status, answer.body], [200, { status: 'ok' }]);
+  }
+  const jwks = await request('GET', '/.well-known/jwks.json');
+  assert.equal(jwks.status, 200);
+  const [key] = jwks.body.keys;
+  assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+  for (const path of ['/auth/health/live', '/auth/openapi.json', '/auth/.well-known/jwks.json']) {
+    assert.equal((await request('GET', path)).status, 404, path);
+  }
+  const docs = await request('GET', '/docs');
+  assert.ok([200, 302, 307].includes(docs.status), `${docs.status}`);
+});
+
+journey('a database that is gone is told by ready, not by live', async (open, { t }) => {
+  const { doorward, request } = await open();
+  const { DoorwardError } = await import('../../src/errors.ts');
+  t.mock.method(doorward.kernel.db, 'ping', async () => {
+    throw new DoorwardError('database_unavailable', { reason: 'connection refused at 10.0.0.1' });
+  });
+  const ready = await request('GET', '/health/ready');
+  assertFailure(ready, 503, 'Database is unavailable', 'database_unavailable');
+  assert.equal(ready.headers['retry-after'], '1');
+  assert.equal((await request('GET', '/health/live')).status, 200);
+});
+
+journey('the OpenAPI document tells every endpoint of the contract, and whom it is for', async (open) => {
+  const { request } = await open();
+  const { body } = await request('GET', '/openapi.json');
+  assert.match(body.openapi, /^3\.1\./);
+  const operations = Object.entries(body.paths as Record<string, Record<string, { security?: object[] }>>)
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { security }]) => [
+        `${method.toUpperCase()} ${path}`,
+        (security ?? []).length > 0,
+      ]),
+    )
+    .sort();
+  assert.deepEqual(Object.fromEntries(operations), {
+    'DELETE /auth/me': true,
+    'DELETE /auth/users/{user_id}': true,
+    'GET /.well-known/jwks.json': false,
+    'GET /auth/me': true,
+    'GET /auth/users': true,
+    'GET /auth/users/{user_id}': true,
+    'GET /health/live': false,
+    'GET /health/ready': false,
+    'PATCH /auth/me': true,
+    'PATCH /auth/users/{user_id}': true,
+    'POST /auth/login': false,
+    'POST /auth/me/password': true,
+    'POST /auth/setup': false,
+    'POST /auth/signup': false,
+    'POST /auth/users': true,
+    'POST /auth/users/{user_id}/activate': true,
+    'POST /auth/users/{user_id}/deactivate': true,
+    'PUT /auth/me': true,
+  });
+});

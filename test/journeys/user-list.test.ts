@@ -1,0 +1,356 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { parseEmailAddress } from '../../src/email-address.ts';
+import { insertUser } from '../../src/features/accounts/store.ts';
+import type { ListInput } from '../../src/features/admin/list.ts';
+import type { User } from '../../src/index.ts';
+import { type Journey, journey } from '../support/journey.ts';
+
+type NewUser = { email: string; name: string; is_active: boolean; is_admin: boolean; created_at: string };
+
+/** Accounts without passwords, because thousands of hashes would take minutes. */
+async function addUsers({ doorward }: Journey, users: NewUser[]): Promise<User[]> {
+  return doorward.kernel.db.transaction(async (tx) => {
+    const added: User[] = [];
+    for (const { email, created_at, ...user } of users) {
+      const address = parseEmailAddress(email);
+      assert.ok(address !== undefined, email);
+      const row = await insertUser(tx, { ...address, ...user, now: created_at });
+      assert.ok(row !== undefined, email);
+      added.push(row);
+    }
+    return added;
+  });
+}
+
+const fold = (text: string) => text.normalize('NFKC').toLowerCase().replaceAll('ς', 'σ');
+
+/** The texts of a user that are searched and sorted by, worked out once. */
+const texts = new WeakMap<User, { key: string; email: string; name: string }>();
+function textsOf(user: User) {
+  const known = texts.get(user);
+  if (known !== undefined) return known;
+  const key = parseEmailAddress(user.email)?.email_key ?? '';
+  const made = { key, email: fold(user.email), name: fold(user.name) };
+  texts.set(user, made);
+  return made;
+}
+
+function compare(a: string | number, b: string | number): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return Buffer.compare(Buffer.from(String(a)), Buffer.from(String(b)));
+}
+
+/** What the list must answer, found in the simplest way. */
+function expected(users: User[], input: Partial<ListInput>): User[] {
+  const q = fold((input.q ?? '').trim());
+  const found = users.filter((user) => {
+    if (input.is_active !== undefined && user.is_active !== input.is_active) return false;
+    if (input.is_admin !== undefined && user.is_admin !== input.is_admin) return false;
+    const { key, email, name } = textsOf(user);
+    if ([...q].length >= 3) return email.includes(q) || name.includes(q);
+    return key.startsWith(q) || name.startsWith(q);
+  });
+  const sort = input.sort ?? 'id';
+  const sign = sort.startsWith('-') ? -1 : 1;
+  const value = (user: User) => {
+    const field = sort.replace('-', '');
+    if (field === 'email') return textsOf(user).key;
+    if (field === 'name') return textsOf(user).name;
+    return field === 'created_at' ? user.created_at : user.id;
+  };
+  return found.sort((a, b) => sign * (compare(value(a), value(b)) || a.id - b.id));
+}
+
+const words = [
+  'Anna',
+  'anna',
+  'ANNA',
+  'Zoë',
+  'Zoe\u0308',
+  'ΟΔΟΣ',
+  'Οδοσας',
+  '李小龙',
+  '100%',
+  'a_b',
+  '"q"',
+  "O'Hara",
+  'back\\slash',
+  '😀😀😀',
+  'ab',
+  '*',
+  'NULL',
+];
+const sorts = ['id', '-id', 'email', '-email', 'name', '-name', 'created_at', '-created_at'];
+
+/** A few hundred users out of few words, so that every order has ties and every search finds several. */
+function manyUsers(): NewUser[] {
+  return Array.from({ length: 260 }, (_, index) => {
+    const word = words[index % words.length] ?? '';
+    const other = words[(index * 7 + 3) % words.length] ?? '';
+    const local = /^[\w']+$/.test(word) ? word : `u.${index % 3 === 0 ? 'ß' : 'x'}`;
+    return {
+      email: `${local}+${(index * 37) % 260}@${index % 4 === 0 ? 'Bücher.example' : 'Some.example.org'}`,
+      name: index % 5 === 0 ? word : `${word} ${other}`,
+      is_active: index % 3 !== 0,
+      is_admin: index % 4 === 1,
+      created_at: `2026-01-0${1 + (index % 4)}T00:00:00.00${index % 2}Z`,
+    };
+  });
+}
+
+const queries = fc.record(
+  {
+    q: fc.oneof(
+      fc.constantFrom(
+        '',
+        ' ',
+        'a',
+        'AN',
+        'ann',
+        'ANNA',
+        'anna anna',
+        'zoë',
+        'ZOE\u0308',
+        'οδος',
+        'ΟΔΟΣ',
+        'οδοσ',
+        '李',
+        '小龙',
+        '李小龙',
+        '%',
+        '100%',
+        '%%%',
+        '_',
+        'a_b',
+        '___',
+        '"q"',
+        "'",
+        "o'h",
+        "o'hara",
+        '\\',
+        'k\\s',
+        'back\\slash',
+        '😀',
+        '😀😀',
+        '😀😀😀',
+        'example',
+        '@some',
+        'ücher',
+        'xn--',
+        '+1',
+        'nothing at all',
+        'null',
+        'and',
+        'or not',
+        'a*',
+        '*',
+        '**a',
+        '-a',
+        'name:anna',
+        '(',
+        '.exa',
+      ),
+      fc.string({ maxLength: 4 }),
+    ),
+    is_active: fc.boolean(),
+    is_admin: fc.boolean(),
+    sort: fc.constantFrom(...sorts),
+    skip: fc.integer({ min: 0, max: 30 }),
+    limit: fc.integer({ min: 1, max: 60 }),
+  },
+  { requiredKeys: ['sort', 'skip', 'limit'] },
+);
+
+journey('a list is what a filter and a sort in memory give, whichever way it is found', async (open) => {
+  const journey = await open();
+  const { doorward } = journey;
+  const users = await addUsers(journey, manyUsers());
+  const check = fc.asyncProperty(queries, async (query) => {
+    const want = expected(users, query);
+    const page = await doorward.admin.list({ ...query, count: true });
+    assert.deepEqual(page.users, want.slice(query.skip, query.skip + query.limit));
+    assert.equal(page.total, want.length);
+    assert.equal(page.next !== undefined, want.length > query.skip + query.limit);
+    if (page.next === undefined) return;
+    const next = await doorward.admin.list({ ...query, skip: undefined, cursor: page.next, count: true });
+    const from = query.skip + query.limit;
+    assert.deepEqual(next.users, want.slice(from, from + query.limit));
+    assert.equal(next.total, want.length);
+  });
+  await fc.assert(check, { numRuns: 200 });
+
+  // So many that a search for what all have in common is answered by walking the table.
+  const more = Array.from({ length: 5_000 }, (_, index) => ({
+    email: `filler${(index * 7919) % 5000}@filler.example.net`,
+    name: `Filler ${index % 50}`,
+    is_active: index % 7 !== 0,
+    is_admin: index % 11 === 0,
+    created_at: `2026-02-01T00:00:0${index % 10}.000Z`,
+  }));
+  users.push(...(await addUsers(journey, more)));
+  for (const q of ['example', 'filler', 'f', undefined]) {
+    for (const sort of sorts) {
+      for (const flags of [{}, { is_active: false }, { is_admin: true, is_active: true }]) {
+        const query = { ...flags, sort, limit: 50, ...(q === undefined ? {} : { q }) };
+        const want = expected(users, query);
+        const first = await doorward.admin.list({ ...query, count: false });
+        assert.deepEqual(first.users, want.slice(0, 50), `${q} ${sort}`);
+        if (first.next === undefined) continue;
+        const second = await doorward.admin.list({ ...query, cursor: first.next, count: false });
+        assert.deepEqual(second.users, want.slice(50, 100), `${q} ${sort}, by cursor`);
+        const skipped = await doorward.admin.list({ ...query, skip: 50, count: false });
+        assert.deepEqual(skipped.users, second.users, `${q} ${sort}, by skip`);
+      }
+    }
+  }
+});
+
+/** The address of the next page. */
+function nextOf(link: string | undefined): string | undefined {
+  if (link === undefined) return undefined;
+  const path = /^<(\/auth\/users\?[^>]+)>; rel="next"$/.exec(link)?.[1];
+  assert.ok(path !== undefined, link);
+  return path;
+}
+
+journey('following the Link header meets every user once, also while others come and go', async (open) => {
+  const journey = await open();
+  const { request, signIn, doorward } = journey;
+  const admin = await signIn({ is_admin: true });
+  for (const [round, sort] of sorts.entries()) {
+    const stays = await addUsers(
+      journey,
+      manyUsers()
+        .slice(0, 40)
+        .map((user) => ({ ...user, email: `r${round}.${user.email}` })),
+    );
+    const goes = await addUsers(
+      journey,
+      manyUsers()
+        .slice(40, 60)
+        .map((user) => ({ ...user, email: `r${round}.${user.email}` })),
+    );
+    const seen: number[] = [];
+    let path: string | undefined = `/auth/users?limit=9&sort=${sort}&q=r${round}.&count=true`;
+    for (let page = 0; path !== undefined; page += 1) {
+      const answer = await request('GET', path, { token: admin.access_token });
+      assert.equal(answer.status, 200);
+      assert.match(answer.headers['x-total-count'] ?? '', /^\d+$/);
+      seen.push(...answer.body.map(({ id }: { id: number }) => id));
+      const gone = goes.pop();
+      if (gone) await doorward.admin.delete(gone.id);
+      await addUsers(journey, [
+        {
+          email: `r${round}.new${page}@example.com`,
+          name: 'Anna',
+          is_active: true,
+          is_admin: false,
+          created_at: '2026-01-02T00:00:00.000Z',
+        },
+      ]);
+      path = nextOf(answer.headers.link);
+      if (path) assert.ok(new URLSearchParams(path.split('?')[1]).get('cursor'), 'a cursor leads on');
+    }
+    assert.equal(new Set(seen).size, seen.length, `${sort}: nobody twice`);
+    for (const { id } of stays) assert.ok(seen.includes(id), `${sort}: ${id} is met`);
+  }
+});
+
+journey('skip and limit are those of the reference', async (open) => {
+  const journey = await open();
+  const { request, signIn } = journey;
+  const { access_token: token } = await signIn({ is_admin: true });
+  await addUsers(journey, manyUsers().slice(0, 59));
+  const list = async (query: string) => {
+    const { status, body, headers } = await request('GET', `/auth/users${query}`, { token });
+    assert.equal(status, 200, query);
+    return { ids: body.map(({ id }: { id: number }) => id) as number[], headers };
+  };
+  const all = (await list('?limit=200')).ids;
+  assert.equal(all.length, 60);
+  assert.deepEqual(
+    all,
+    [...all].sort((a, b) => a - b),
+    'by ascending id',
+  );
+  assert.deepEqual((await list('')).ids, all.slice(0, 50));
+  assert.deepEqual((await list('?skip=0&limit=1')).ids, all.slice(0, 1));
+  assert.deepEqual((await list('?skip=55')).ids, all.slice(55));
+  assert.deepEqual((await list('?skip=60')).ids, []);
+  assert.deepEqual((await list('?skip=2147483647&limit=200')).ids, []);
+  assert.deepEqual(
+    (await list('?unknown=1&limit=2')).ids,
+    all.slice(0, 2),
+    'as FastAPI, what is unknown is ignored',
+  );
+
+  const first = await list('?skip=10&limit=20');
+  assert.equal(first.headers['x-total-count'], undefined, 'counted only when asked');
+  const next = nextOf(first.headers.link) ?? '';
+  assert.ok(!next.includes('skip='), 'the cursor stands for the skip');
+  const page = await request('GET', next, { token });
+  assert.deepEqual(
+    page.body.map(({ id }: { id: number }) => id),
+    all.slice(30, 50),
+  );
+  assert.equal((await list('?limit=60')).headers.link, undefined, 'no next page after the last');
+  assert.equal((await list('?limit=2&count=true')).headers['x-total-count'], '60');
+});
+
+journey('a cursor that is not of this list, or beside skip, is 422', async (open) => {
+  const journey = await open();
+  const { request, signIn } = journey;
+  const { access_token: token } = await signIn({ is_admin: true });
+  await addUsers(journey, manyUsers().slice(0, 20));
+  const cursors = new Map<string, string>();
+  for (const sort of sorts) {
+    const { headers } = await request('GET', `/auth/users?limit=5&sort=${sort}`, { token });
+    const cursor = new URLSearchParams(nextOf(headers.link)?.split('?')[1]).get('cursor') ?? '';
+    cursors.set(sort, cursor);
+    const own = await request('GET', `/auth/users?sort=${sort}&cursor=${cursor}`, { token });
+    assert.equal(own.status, 200);
+  }
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const bad: [sort: string, cursor: string][] = [
+    ...sorts.flatMap((sort) =>
+      sorts
+        .filter((other) => other !== sort)
+        .map((other): [string, string] => [sort, cursors.get(other) ?? '']),
+    ),
+    ...[
+      '',
+      'x',
+      '%F0%9F%98%80',
+      'e30',
+      '%00',
+      'null',
+      encode(null),
+      encode([]),
+      encode({}),
+      encode(['id']),
+    ].map((cursor): [string, string] => ['id', cursor]),
+    ['id', encode(['id', 1, '1'])],
+    ['id', encode(['id', 1, 1.5])],
+    ['id', encode(['id', 1, 1e300])],
+    ['id', encode(['id', 1, 1, 1])],
+    ['email', encode(['email', 1, 1])],
+    ['email', encode(['email', null, 1])],
+    ['email', encode(['email', 'a\0', 1])],
+    ['email', encode(['email', ['a'], 1])],
+    ['name', Buffer.from('["name","\\ud800",1]').toString('base64url')],
+    ['created_at', encode(['created_at', 'yesterday', 1])],
+    ['created_at', encode(['created_at', '2026-13-41T00:00:00.000Z', 1])],
+    ['created_at', encode(['created_at', '2026-02-30T00:00:00.000Z', 1])],
+    ['created_at', encode(['created_at', '0000-01-01T00:00:00.000Z', 1])],
+    ['created_at', encode(['created_at', '+010000-01-01T00:00:00.000Z', 1])],
+  ];
+  const asked = bad.map(([sort, cursor]) => `sort=${sort}&cursor=${cursor}`);
+  const own = `cursor=${cursors.get('id')}`;
+  asked.push(`${own}&skip=1`, `skip=0&${own}`, `${own}&${own}`, `cursor=${'A'.repeat(2049)}`);
+  for (const query of asked) {
+    const answer = await request('GET', `/auth/users?${query}`, { token });
+    assert.deepEqual([answer.status, answer.body.code], [422, 'validation_error'], query);
+    assert.deepEqual(answer.body.detail[0].loc, ['query', 'cursor'], query);
+  }
+});

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { request as httpRequest } from 'node:http';
+import { describe, it } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { createTestDoorward, type TestDoorward } from '../src/testing/index.ts';
+import { checkEveryAnswer, createConformanceCheck } from './support/openapi-conformance.ts';
+
+const conformance = checkEveryAnswer();
+const password = 'SecurePass123!';
+
+/** Makes a request for each answer of the table: method, path, options, status. */
+async function expectAnswers(
+  test: TestDoorward,
+  table: [Parameters<TestDoorward['request']>[0], string, Parameters<TestDoorward['request']>[2], number][],
+) {
+  for (const [method, path, options, status] of table) {
+    const answer = await test.request(method, path, options);
+    assert.equal(answer.status, status, `${method} ${path}: ${answer.text}`);
+  }
+}
+
+describe('every answer is as the document says', () => {
+  it('where all goes well', async () => {
+    const test = await createTestDoorward();
+    const token = await test.doorward.admin.setupToken();
+    const ada = { email: 'ada@example.com', password, name: 'Ada' };
+    await expectAnswers(test, [
+      ['GET', '/health/live', {}, 200],
+      ['GET', '/health/ready', {}, 200],
+      ['GET', '/.well-known/jwks.json', {}, 200],
+      ['POST', '/auth/setup', { json: { ...ada, token } }, 201],
+      ['POST', '/auth/signup', { json: { ...ada, email: 'grace@example.com' } }, 201],
+      ['POST', '/auth/login', { form: { username: ada.email, password } }, 200],
+      ['POST', '/auth/login', { json: { username: ada.email, password } }, 200],
+    ]);
+    const admin = {
+      token: (await test.request('POST', '/auth/login', { form: { username: ada.email, password } })).body
+        .access_token,
+    };
+    const user = await test.signIn();
+    await expectAnswers(test, [
+      ['GET', '/auth/me', admin, 200],
+      ['PUT', '/auth/me', { ...admin, json: { name: 'Ada L.' } }, 200],
+      ['PATCH', '/auth/me', { ...admin, json: { email: 'ada.l@example.com' } }, 200],
+      ['GET', '/auth/users?count=true&limit=1', admin, 200],
+      ['POST', '/auth/users', { ...admin, json: { ...ada, email: 'new@example.com', is_admin: true } }, 201],
+      ['GET', '/auth/users/2', admin, 200],
+      ['PATCH', '/auth/users/2', { ...admin, json: { name: 'Grace' } }, 200],
+      ['POST', '/auth/users/2/deactivate', admin, 200],
+      ['POST', '/auth/users/2/activate', admin, 200],
+      ['DELETE', '/auth/users/2', admin, 204],
+      [
+        'POST',
+        '/auth/me/password',
+        { token: user.access_token, json: { current_password: password, new_password: 'Another-Pass-9!' } },
+        200,
+      ],
+      [
+        'DELETE',
+        '/auth/me',
+        { token: user.access_token, json: { current_password: 'Another-Pass-9!' } },
+        204,
+      ],
+    ]);
+    await test.close();
+  });
+
+  it('where a rule says no', async () => {
+    const test = await createTestDoorward();
+    const admin = await test.signIn({ is_admin: true });
+    const other = await test.signIn();
+    const user = { token: other.access_token };
+    const asAdmin = { token: admin.access_token };
+    const taken = { email: admin.email, password, name: 'Ada' };
+    await expectAnswers(test, [
+      ['POST', '/auth/signup', { json: taken }, 409],
+      ['POST', '/auth/setup', { json: { ...taken, token: 'wrong' } }, 403],
+      ['POST', '/auth/login', { form: { username: 'nobody@example.com', password } }, 401],
+      ['PUT', '/auth/me', { ...user, json: { email: admin.email } }, 409],
+      ['PATCH', '/auth/me', { ...user, json: { email: admin.email } }, 409],
+      [
+        'POST',
+        '/auth/me/password',
+        { ...user, json: { current_password: 'wrong', new_password: password } },
+        400,
+      ],
+      ['DELETE', '/auth/me', { ...user, json: { current_password: 'wrong' } }, 400],
+      ['DELETE', '/auth/me', { ...asAdmin, json: { current_password: password } }, 409],
+      ['POST', '/auth/users', { ...asAdmin, json: taken }, 409],
+      ['PATCH', `/auth/users/${other.id}`, { ...asAdmin, json: { email: admin.email } }, 409],
+      ['PATCH', `/auth/users/${admin.id}`, { ...asAdmin, json: { is_admin: false } }, 409],
+      ['PATCH', `/auth/users/${admin.id}`, { ...asAdmin, json: { is_active: false } }, 400],
+      ['DELETE', `/auth/users/${admin.id}`, asAdmin, 400],
+      ['POST', `/auth/users/${admin.id}/deactivate`, asAdmin, 400],
+    ]);
+    for (const [method, path] of [
+      ['GET', '/auth/users/99'],
+      ['PATCH', '/auth/users/99'],
+      ['DELETE', '/auth/users/99'],
+      ['POST', '/auth/users/99/activate'],
+      ['POST', '/auth/users/99/deactivate'],
+    ] as const) {
+      const json = method === 'PATCH' ? { json: { name: 'X' } } : {};
+      await expectAnswers(test, [[method, path, { ...asAdmin, ...json }, 404]]);
+    }
+    await test.doorward.admin.change(other.id, { is_active: false });
+    await expectAnswers(test, [
+      ['GET', '/auth/me', user, 403],
+      ['POST', '/auth/login', { form: { username: other.email, password } }, 403],
+    ]);
+    await test.close();
+
+    const closed = await createTestDoorward({ REGISTRATION: 'closed' });
+    await expectAnswers(closed, [['POST', '/auth/signup', { json: taken }, 403]]);
+    await closed.close();
+  });
+
+  it('on every operation without a token, with a bad one and without the right', async () => {
+    const test = await createTestDoorward();
+    const { access_token: token } = await test.signIn();
+    for (const { method, path, operation } of await operations(test)) {
+      if (operation.security === undefined) continue;
+      const answer = await test.request(method, path);
+      assert.equal(answer.status, 401, `${method} ${path}`);
+      assert.equal((await test.request(method, path, { token: 'x.y.z' })).status, 401, `${method} ${path}`);
+      if (path.startsWith('/auth/users'))
+        assert.equal((await test.request(method, path, { token })).status, 403);
+    }
+    await test.close();
+  });
+
+  it('on every operation that takes a body, for a body that it does not take', async () => {
+    const test = await createTestDoorward();
+    const { access_token: token } = await test.signIn({ is_admin: true });
+    for (const { method, path, operation } of await operations(test)) {
+      if (operation.requestBody === undefined) continue;
+      const large = { json: { name: 'x'.repeat(70_000) }, token };
+      const text = { json: {}, headers: { 'content-type': 'text/plain' }, token };
+      await expectAnswers(test, [
+        [method, path, { json: { surprise: 1 }, token }, 422],
+        [method, path, { json: null, token }, 422],
+        [method, path, large, 413],
+        [method, path, text, 415],
+      ]);
+    }
+    await expectAnswers(test, [
+      ['GET', '/auth/users?limit=0', { token }, 422],
+      ['GET', '/auth/users/abc', { token }, 422],
+      ['DELETE', '/auth/users/abc', { token }, 422],
+      ['DELETE', '/auth/signup', {}, 405],
+      ['POST', '/auth/me', {}, 405],
+    ]);
+    await test.close();
+  });
+
+  it('where the password hashes queue up', async () => {
+    const test = await createTestDoorward({ HASH_CONCURRENCY: 1, HASH_QUEUE_LIMIT: 0 });
+    const attempts = Array.from({ length: 8 }, () =>
+      test.request('POST', '/auth/login', { form: { username: 'nobody@example.com', password } }),
+    );
+    const statuses = (await Promise.all(attempts)).map(({ status }) => status);
+    assert.ok(statuses.includes(503), String(statuses));
+    await test.close();
+  });
+
+  it('over a real connection, a HEAD included', async () => {
+    const test = await createTestDoorward();
+    const origin = await test.app.listen({ host: '127.0.0.1', port: 0 });
+    const status = await new Promise((resolve, reject) => {
+      httpRequest(`${origin}/health/live`, { method: 'HEAD' }, (answer) =>
+        resolve(answer.resume().statusCode),
+      )
+        .on('error', reject)
+        .end();
+    });
+    assert.equal(status, 200);
+    await test.close();
+  });
+
+  it('and no operation was left out', async () => {
+    const test = await createTestDoorward();
+    const all = await operations(test);
+    const succeeded = [...conformance.seen].filter((answer) => / 20\d$/.test(answer));
+    assert.deepEqual(
+      all
+        .map(({ method, route }) => `${method} ${route}`)
+        .filter((name) => !succeeded.some((one) => one.startsWith(`${name} `))),
+      [],
+    );
+    await test.close();
+  });
+});
+
+describe('the check itself', () => {
+  const check = createConformanceCheck({
+    paths: {
+      '/a/{id}': {
+        get: {
+          responses: {
+            '200': { content: { 'application/json': { schema: { type: 'object', required: ['id'] } } } },
+            '204': {},
+          },
+        },
+      },
+    },
+  });
+  const answer = {
+    method: 'GET',
+    route: '/a/{id}',
+    status: 200,
+    contentType: 'application/json',
+    body: '{"id":1}',
+  };
+  const scenarios: [string, Partial<typeof answer>, RegExp | undefined][] = [
+    ['passes what fits', {}, undefined],
+    ['passes an answer without a body', { status: 204, contentType: '', body: '' }, undefined],
+    ['passes a 405 of another method', { method: 'PUT', status: 405 }, undefined],
+    ['leaves other routes alone', { route: '/b', status: 500 }, undefined],
+    ['finds another status', { status: 404 }, /status is not in the document/],
+    ['finds another method', { method: 'PUT' }, /operation is not in the document/],
+    ['finds another content type', { contentType: 'text/html' }, /content type text\/html/],
+    ['finds a body where there is none', { status: 204 }, /no body is documented/],
+    ['finds a missing field', { body: '{}' }, /must have required property 'id'/],
+  ];
+  for (const [name, changes, expected] of scenarios) {
+    it(name, () => {
+      const fault = check({ ...answer, ...changes });
+      if (expected === undefined) assert.equal(fault, undefined);
+      else assert.match(fault ?? '', expected);
+    });
+  }
+});
+
+interface Operation {
+  security?: unknown;
+  requestBody?: unknown;
+}
+
+async function operations(test: TestDoorward) {
+  const { paths } = (await test.request('GET', '/openapi.json')).body as {
+    paths: Record<string, Record<string, Operation>>;
+  };
+  return Object.entries(paths).flatMap(([route, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      method: method.toUpperCase() as Parameters<TestDoorward['request']>[0],
+      route,
+      path: route.replace('{user_id}', '99'),
+      operation,
+    })),
+  );
+}
+
+describe('the document', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    const test = await createTestDoorward();
+    const { body } = await test.request('GET', '/openapi.json');
+    const { valid, errors } = await new Validator().validate(body);
+    assert.equal(valid, true, JSON.stringify(errors));
+    assert.match(body.openapi, /^3\.1\./);
+    await test.close();
+  });
+});
