@@ -2,7 +2,7 @@
 import BetterSqlite3 from 'better-sqlite3';
 import Fastify from 'fastify';
 import pg from 'pg';
-import { serveMessages } from './verify-parts.ts';
+import { serveMessages } from './processes.ts';
 
 const { url, poolSize, log } = JSON.parse(process.argv[2] ?? '{}') as {
   url: string;

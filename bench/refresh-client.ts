@@ -1,6 +1,6 @@
 /** Clients that refresh one after the other, each with the token that it was given last. In a process of its own. */
 import { Agent, request } from 'node:http';
-import { serveMessages } from './verify-parts.ts';
+import { serveMessages } from './processes.ts';
 
 interface Refreshing {
   url: string;

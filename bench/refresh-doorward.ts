@@ -1,6 +1,6 @@
 /** A Doorward in a process of its own, with one session for each connection. */
 import { createDoorward } from '../src/app.ts';
-import { serveMessages } from './verify-parts.ts';
+import { serveMessages } from './processes.ts';
 
 const doorward = await createDoorward({ PORT: 0, ...JSON.parse(process.argv[2] ?? '{}') });
 

@@ -1,6 +1,6 @@
 /** Many verifiers in one process, each with its own connection. Tells when each refused a token. */
 import { createVerifier, VerificationError } from '../src/verify/index.ts';
-import { serveMessages } from './verify-parts.ts';
+import { serveMessages } from './processes.ts';
 
 const { url, issuer, count } = JSON.parse(process.argv[2] ?? '{}') as {
   url: string;

@@ -1,7 +1,8 @@
 import BetterSqlite3 from 'better-sqlite3';
 import pg from 'pg';
 import { createDoorward } from '../src/app.ts';
-import type { BenchDatabase, Row } from './verify-parts.ts';
+import type { Row } from './report.ts';
+import type { BenchDatabase } from './run.ts';
 
 const count = 100_000;
 const insert = (sid: string) => [

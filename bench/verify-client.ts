@@ -1,6 +1,6 @@
 /** The load on a host, in a process of its own. Connection n sends token n, counted round. */
 import autocannon from 'autocannon';
-import { serveMessages } from './verify-parts.ts';
+import { serveMessages } from './processes.ts';
 
 serveMessages<{ url: string; tokens: string[]; seconds: number }>(async ({ url, tokens, seconds }) => {
   let started = 0;

@@ -1,7 +1,7 @@
 /** A host of its own with a bare route and the same route behind the guard of a verifier. */
 import Fastify from 'fastify';
 import { createVerifier } from '../src/verify/index.ts';
-import { serveMessages } from './verify-parts.ts';
+import { serveMessages } from './processes.ts';
 
 const { url, issuer } = JSON.parse(process.argv[2] ?? '{}') as { url: string; issuer: string };
 const verifier = createVerifier({ url, issuer });

@@ -1,4 +1,6 @@
-import { type BenchDatabase, median, type Row, startChild } from './verify-parts.ts';
+import { startChild } from './processes.ts';
+import { median, type Row } from './report.ts';
+import type { BenchDatabase } from './run.ts';
 
 const issuer = 'http://doorward.bench';
 

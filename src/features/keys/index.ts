@@ -78,13 +78,6 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
       key: Buffer.from(keys.refresh, 'base64url'),
     })),
   ];
-  const sharedKeys: VerificationKey[] = isShared
-    ? [
-        shared.signing,
-        ...former.map(({ keys }) => ({ ...shared.signing, key: new TextEncoder().encode(keys.shared) })),
-      ]
-    : [];
-
   let loaded = await loadRing();
 
   async function prepareDatabase(): Promise<void> {
@@ -115,18 +108,32 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     );
   }
 
+  /** The secrets of HS256: a former one as long as access tokens that it signed may live, and no longer. */
+  function sharedKeys(): VerificationKey[] {
+    if (!isShared) return [];
+    const lifetimeSeconds = settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60;
+    const honoured = former.filter(
+      ({ replacedAt }) => replacedAt + lifetimeSeconds > clock.now().getTime() / 1000,
+    );
+    return [
+      shared.signing,
+      ...honoured.map(({ keys }) => ({ ...shared.signing, key: new TextEncoder().encode(keys.shared) })),
+    ];
+  }
+
   async function loadRing() {
     const rows = await listSigningKeys(db.read);
     const picked = isShared ? undefined : pickSigningKey(rows, algorithm, clock.now());
     const signing = picked === undefined ? shared.signing : await loadPrivateKey(picked, secretKey);
     const published = await Promise.all(rows.map(loadPublicKey));
-    const ring: TokenKeys = { signing, verification: [...sharedKeys, ...published], refresh };
+    const ring: TokenKeys = { signing, verification: [...sharedKeys(), ...published], refresh };
     const jwks = { keys: isShared ? [] : rows.map((row): JWK => JSON.parse(row.public_jwk)) };
     return { ring, jwks, version: versionOf(rows) };
   }
 
   function versionOf(rows: readonly SigningKeyRow[]): string {
-    return JSON.stringify([pickSigningKey(rows, algorithm, clock.now())?.kid, rows.map((row) => row.kid)]);
+    const signing = pickSigningKey(rows, algorithm, clock.now())?.kid;
+    return JSON.stringify([signing, rows.map((row) => row.kid), sharedKeys().length]);
   }
 
   async function readAgain(): Promise<void> {

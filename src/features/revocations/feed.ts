@@ -15,6 +15,8 @@ export interface FeedMessage {
   cursor: number;
   /** Sessions that ended, and when the last access token of each has expired (seconds since the epoch). */
   revoked: { sid: string; exp: number }[];
+  /** The published keys, so that a verifier learns at once of one that was withdrawn. */
+  kids: string[];
 }
 
 /** A signed message and where it ends. */
@@ -39,6 +41,7 @@ export async function createMessage(kernel: Kernel, keys: Keys, since: number): 
     since: from,
     cursor: rows.at(-1)?.id ?? Math.max(last, from),
     revoked: rows.map(({ sid, expires_at }) => ({ sid, exp: Math.ceil(Date.parse(expires_at) / 1000) })),
+    kids: keys.jwks().keys.map(({ kid }) => kid ?? ''),
   };
   const { signing } = keys.current();
   const jws = await new CompactSign(new TextEncoder().encode(JSON.stringify(message)))
@@ -48,9 +51,9 @@ export async function createMessage(kernel: Kernel, keys: Keys, since: number): 
       ...(signing.kid === undefined ? {} : { kid: signing.kid }),
     })
     .sign(signing.key);
-  const { cursor, revoked } = message;
+  const { cursor, revoked, kids } = message;
   const digest = createHash('sha256')
-    .update(JSON.stringify([from, cursor, revoked]))
+    .update(JSON.stringify([from, cursor, revoked, kids]))
     .digest('base64url');
   return { jws, cursor, digest };
 }
@@ -74,14 +77,17 @@ export function createBroadcast(kernel: Kernel, keys: Keys): Broadcast {
   let timer: NodeJS.Timeout | undefined;
   let cursor = 0;
   let toldAt = 0;
+  let toldKeys = keys.current();
   let isLooking = false;
 
   async function look(): Promise<void> {
     const last = await lastRevocation(kernel.db.read);
     const isDue = performance.now() - toldAt >= heartbeatIntervalMs;
-    if (last === cursor && !isDue) return;
+    const ring = keys.current();
+    if (last === cursor && ring === toldKeys && !isDue) return;
     const message = await createMessage(kernel, keys, cursor);
     cursor = message.cursor;
+    toldKeys = ring;
     toldAt = performance.now();
     for (const follower of followers) follower(message);
   }
