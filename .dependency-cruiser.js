@@ -32,6 +32,8 @@ export default {
       from: { path: '^src/', pathNot: ['^src/database/', '\\.test\\.ts$'] },
       to: { path: ['node_modules/better-sqlite3', 'node_modules/pg/'] },
     },
+    layer('client-imports-nothing', '^src/client/', '^src/(?!client/)'),
+    layer('verifier-imports-no-server', '^src/verify/', '^src/(?!verify/)'),
     layer('errors-import-nothing', '^src/errors\\.ts$', '.+'),
     layer(
       'crypto-is-pure',
@@ -60,11 +62,19 @@ export default {
     layer(
       'passwords-below',
       '^src/features/passwords/',
-      '^src/features/(accounts|keys|sessions|admin|health)/',
+      '^src/features/(accounts|keys|sessions|revocations|services|admin|health)/',
     ),
-    layer('accounts-below', '^src/features/accounts/', '^src/features/(keys|sessions|admin|health)/'),
-    layer('keys-below', '^src/features/keys/', '^src/features/(accounts|passwords|sessions|admin|health)/'),
-    layer('sessions-below', '^src/features/sessions/', '^src/features/(admin|health)/'),
+    layer(
+      'accounts-below',
+      '^src/features/accounts/',
+      '^src/features/(keys|sessions|revocations|services|admin|health)/',
+    ),
+    layer(
+      'keys-below',
+      '^src/features/keys/',
+      '^src/features/(accounts|passwords|sessions|revocations|services|admin|health)/',
+    ),
+    layer('sessions-below', '^src/features/sessions/', '^src/features/(revocations|services|admin|health)/'),
     layer(
       'only-the-command-line-on-top',
       '^src/(doorward|app|plugin|server|settings|kernel)\\.ts$',

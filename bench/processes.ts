@@ -6,6 +6,8 @@ import { join } from 'node:path';
 export interface Child {
   /** Sends a message and resolves to the answer. */
   ask<Answer>(message: object): Promise<Answer>;
+  /** The next message, which nobody asked for. */
+  next<Message>(): Promise<Message>;
   readonly pid: number;
   stop(): Promise<void>;
 }
@@ -32,6 +34,7 @@ export async function startChild(file: string, argument: object = {}): Promise<C
   await next();
   return {
     pid: child.pid ?? 0,
+    next,
     async ask(message) {
       child.send(message);
       return next();

@@ -2,7 +2,7 @@
 export interface Row {
   what: string;
   seen: number;
-  unit: 'x' | 'ms' | 'MB' | 's';
+  unit: 'x' | 'ms' | 'MB' | 's' | 'B';
   limit?: { atLeast: number } | { atMost: number };
   note?: string;
 }
@@ -19,7 +19,7 @@ export function holds({ seen, limit }: Row): boolean {
   return 'atLeast' in limit ? seen >= limit.atLeast : seen <= limit.atMost;
 }
 
-const digits = { x: 2, ms: 1, MB: 0, s: 2 };
+const digits = { x: 2, ms: 1, MB: 0, s: 2, B: 0 };
 
 export function printRows(rows: readonly Row[]): void {
   const cells = rows.map((row) => {

@@ -10,8 +10,12 @@ import { startPostgres } from '../test/support/postgres.ts';
 import { list } from './list.ts';
 import { login, underLogins } from './login.ts';
 import { me } from './me.ts';
+import { refresh } from './refresh.ts';
 import { holds, printRows, type Row } from './report.ts';
+import { revocation } from './revocation.ts';
+import { sessionSize } from './session-size.ts';
 import { start } from './start.ts';
+import { verify } from './verify.ts';
 
 /** Where databases are made for a measurement. */
 export interface BenchDatabase {
@@ -21,7 +25,16 @@ export interface BenchDatabase {
 }
 
 type Bench = (database: BenchDatabase, rounds: number, users: number) => Promise<Row[]>;
-const benches: Record<string, Bench> = { me, login, 'under-logins': underLogins, list };
+const benches: Record<string, Bench> = {
+  me,
+  login,
+  'under-logins': underLogins,
+  refresh,
+  verify,
+  revocation,
+  'session-size': sessionSize,
+  list,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -90,7 +90,10 @@ export async function createDoorward(
         for (const one of [value ?? []].flat()) headers.append(name, String(one));
       }
       const isEmpty = answer.statusCode === 204 || answer.statusCode === 304 || request.method === 'HEAD';
-      const content = isEmpty ? null : (Readable.toWeb(answer.stream()) as ReadableStream<Uint8Array>);
+      const stream = answer.stream();
+      // A reader that stops before the end is a client that went away.
+      stream.once('close', () => answer.raw.res.destroy());
+      const content = isEmpty ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
       return new Response(content, { status: answer.statusCode, headers });
     },
     async close() {

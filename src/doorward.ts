@@ -3,8 +3,10 @@ import type { Migration } from './database/database.ts';
 import { openDatabase } from './database/open.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
-import { type Keys, keyMigrations, loadKeys, resolveSecretKey } from './features/keys/index.ts';
+import { type Keys, keyMigrations, loadKeys, settleSecretKey } from './features/keys/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
+import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
+import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
 import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
 import { type Clock, createEvents, type Kernel, type Log } from './kernel.ts';
 import { createLog } from './log.ts';
@@ -17,6 +19,8 @@ export const migrations: readonly Migration[] = [
   ...keyMigrations,
   ...sessionMigrations,
   ...adminMigrations,
+  ...revocationMigrations,
+  ...serviceMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -34,12 +38,16 @@ export interface Core extends AuthService {
   readonly passwords: Passwords;
   readonly keys: Keys;
   readonly sessions: Sessions;
+  readonly revocations: Revocations;
+  readonly services: Services;
   readonly admin: Admin;
   /** Waits for hashes under way, then closes the database. */
   close(): Promise<void>;
 }
 
-const cleanUpIntervalMs = 10 * 60_000;
+/** How soon an instance learns of a key that another one made or withdrew. */
+const keyReloadIntervalMs = 1000;
+const maintenanceIntervalMs = 10 * 60_000;
 
 /**
  * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature.
@@ -51,20 +59,22 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
   const read = readSettings(given);
   const log = options.log ?? createLog(read.LOG_LEVEL);
   const clock = options.clock ?? { now: () => new Date() };
-  const secretKey = resolveSecretKey(read.SECRET_KEY, read.DATABASE_URL);
-  const settings = Object.freeze({ ...read, SECRET_KEY: secretKey });
   const db = await openDatabase({
-    url: settings.DATABASE_URL,
-    poolSize: settings.DATABASE_POOL_SIZE,
+    url: read.DATABASE_URL,
+    poolSize: read.DATABASE_POOL_SIZE,
     onError: (error) => log.warn({ err: error }, 'database connection lost'),
   });
   try {
     await db.migrate(migrations);
+    const secretKey = await settleSecretKey(db, read.SECRET_KEY, read.DATABASE_URL);
+    const settings = Object.freeze({ ...read, SECRET_KEY: secretKey });
     const kernel: Kernel = { settings, db, clock, log, events: createEvents() };
     const passwords = createPasswords(kernel);
     const accounts = createAccounts(kernel, passwords);
     const keys = await loadKeys(kernel, secretKey);
     const sessions = createSessions(kernel, { accounts, passwords, keys });
+    const revocations = createRevocations(kernel, { keys });
+    const services = createServices(kernel);
     const admin = createAdmin(kernel, { accounts }, secretKey);
     const auth = createAuthService({
       keys: () => keys.current(),
@@ -74,12 +84,25 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       now: () => clock.now(),
     });
 
-    const cleanUp = setInterval(() => {
-      sessions
-        .deleteExpired()
-        .catch((error) => log.warn({ err: error }, 'clean-up of expired sessions failed'));
-    }, cleanUpIntervalMs);
-    cleanUp.unref();
+    const timers = [
+      every(keyReloadIntervalMs, 'reloading the keys', () => keys.reload()),
+      every(maintenanceIntervalMs, 'maintaining the keys', () => keys.maintain()),
+      every(maintenanceIntervalMs, 'removing expired sessions', () => sessions.deleteExpired()),
+      every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
+    ];
+    function every(intervalMs: number, what: string, work: () => Promise<void>): NodeJS.Timeout {
+      let isRunning = false;
+      const timer = setInterval(() => {
+        if (isRunning) return;
+        isRunning = true;
+        work()
+          .catch((error) => log.warn({ err: error }, `${what} failed`))
+          .finally(() => {
+            isRunning = false;
+          });
+      }, intervalMs);
+      return timer.unref();
+    }
 
     return {
       ...auth,
@@ -89,9 +112,12 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       passwords,
       keys,
       sessions,
+      revocations,
+      services,
       admin,
       async close() {
-        clearInterval(cleanUp);
+        for (const timer of timers) clearInterval(timer);
+        revocations.stop();
         await passwords.queue.drain();
         await db.close();
       },

@@ -18,6 +18,9 @@ export interface Log {
 export interface DomainEvents {
   'password.changed': { user_id: number /** The session that asked, which goes on. */; sid: string | null };
   'user.deactivated': { user_id: number };
+  /** Announced before the user's row goes. */
+  'user.deleted': { user_id: number };
+  'sessions.ended': { user_id: number; sids: readonly string[] };
 }
 
 /** Announces what happened to those who must act on it in the same transaction. */
@@ -45,6 +48,8 @@ export function createEvents(): Events {
   } = {
     'password.changed': [],
     'user.deactivated': [],
+    'user.deleted': [],
+    'sessions.ended': [],
   };
   return {
     on(kind, listener) {

@@ -6,10 +6,14 @@ import { adminRoutes } from './features/admin/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { keyRoutes } from './features/keys/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
-import { sessionRoutes } from './features/sessions/index.ts';
+import { revocationRoutes } from './features/revocations/index.ts';
+import { serviceRoutes } from './features/services/index.ts';
+import { sessionRoutes, userSessionRoutes } from './features/sessions/index.ts';
 import { installAccess } from './http/access.ts';
 import { installBodyParsers } from './http/body-parsers.ts';
-import { createGuards, type Guards } from './http/guards.ts';
+import { type BrowserRules, createBrowserRules } from './http/browser.ts';
+import { installCors } from './http/cors.ts';
+import { createGuards, createServiceGuard, type Guards } from './http/guards.ts';
 import { registerOpenApi } from './http/openapi.ts';
 import { installReplies, refuseOtherMethods, sendNotFound } from './http/replies.ts';
 import { installRequestLog } from './http/request-log.ts';
@@ -37,7 +41,8 @@ export interface PluginOptions {
 export function createPlugin(core: Core, isDraining: () => boolean): FastifyPluginAsync<PluginOptions> {
   const plugin: FastifyPluginAsync<PluginOptions> = async (host, options) => {
     const { prefix = '/auth', docs = true, health = true } = options;
-    const guards = createGuards(core.sessions.authenticate);
+    const browser = createBrowserRules(core.settings);
+    const guards = createGuards(core.sessions.authenticate, browser);
     // Overwritten by the guards; a route without a guard that reads it fails instead of seeing nobody.
     host.decorateRequest('auth');
     for (const name of ['currentUser', 'activeUser', 'adminUser'] as const) host.decorate(name, guards[name]);
@@ -45,15 +50,16 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
     await host.register(async (app) => {
       installRequestLog(app);
       installReplies(app);
+      installCors(app, browser);
       installBodyParsers(app);
       app.setValidatorCompiler(createValidatorCompiler());
       app.setSerializerCompiler(createSerializerCompiler());
       const finish = refuseOtherMethods(app);
       if (docs) await registerOpenApi(app, { prefix, version, title: 'Doorward' });
-      installAccess(app, guards);
+      installAccess(app, { ...guards, service: createServiceGuard(core.services.authenticate) });
       app.register(keyRoutes(core.keys));
       if (health) app.register(healthRoutes(core.kernel.db, isDraining));
-      app.register(async (auth) => mountFeatures(auth, core), { prefix });
+      app.register(async (auth) => mountFeatures(auth, core, browser), { prefix });
       finish();
     });
   };
@@ -61,10 +67,13 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
   return fp(plugin, { name: 'doorward', fastify: '5.x' });
 }
 
-async function mountFeatures(app: FastifyInstance, core: Core): Promise<void> {
+async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserRules): Promise<void> {
   app.setNotFoundHandler(sendNotFound);
   app.register(accountRoutes(core.accounts));
   app.register(passwordRoutes(core.passwords));
-  app.register(sessionRoutes(core.sessions));
+  app.register(sessionRoutes(core.sessions, browser));
   app.register(adminRoutes(core.admin));
+  app.register(serviceRoutes(core.sessions));
+  if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));
+  app.register(userSessionRoutes(core.sessions, core.admin.find));
 }

@@ -84,7 +84,7 @@ const sampleSecrets = [
 ];
 
 /** A secret of 32 bytes or more that is neither a sample out of somebody's documentation nor one character repeated. */
-function isUsableSecret(value: string): boolean {
+export function isUsableSecret(value: string): boolean {
   const lower = value.toLowerCase();
   const isSample = sampleSecrets.some((sample) => lower.includes(sample));
   return Buffer.byteLength(value) >= 32 && !isSample && new Set(value).size >= 8;
@@ -103,6 +103,18 @@ const definitions = {
     'an http or https URL without a trailing slash, query or fragment',
     'Where clients reach this server. By default http://HOST:PORT.',
     isHttpOrigin,
+  ),
+  CORS_ORIGINS: text(
+    '',
+    'origins such as https://app.example.com, separated by commas',
+    'Other origins whose pages may call from a browser, with cookies.',
+    (value) =>
+      value.split(',').every((part) => {
+        const origin = part.trim();
+        return (
+          origin === '' || (URL.canParse(origin) && new URL(origin).origin === origin && origin !== 'null')
+        );
+      }),
   ),
   TRUSTED_PROXIES: text(
     '',
@@ -134,6 +146,18 @@ const definitions = {
     ['ES256', 'EdDSA', 'RS256', 'HS256'],
     'How access tokens are signed; HS256 signs with SECRET_KEY.',
   ),
+  KEY_PUBLICATION_LEAD_SECONDS: integer(
+    '60',
+    30,
+    86_400,
+    'Seconds a new signing key is published before it signs; not below the 30 that verifiers cache the keys for.',
+  ),
+  KEY_ROTATION_DAYS: duration(
+    '90',
+    0,
+    3650,
+    'Days after which a new signing key is made; 0 leaves it to you.',
+  ),
   ISSUER: text(
     undefined,
     'a text',
@@ -148,7 +172,18 @@ const definitions = {
   ),
   ACCESS_TOKEN_EXPIRE_MINUTES: duration('15', 0.05, 1440, 'Minutes an access token lives.'),
   REFRESH_TOKEN_EXPIRE_DAYS: duration('7', 0.0001, 3650, 'Days a session lives without being refreshed.'),
+  REFRESH_GRACE_SECONDS: duration(
+    '10',
+    0,
+    3600,
+    'Seconds within which a session rotates once at most, and for which the parent of a refresh token that came into ' +
+      'use is still honoured; 0 is strict rotation.',
+  ),
   SESSION_EXPIRE_DAYS: duration('30', 0.0001, 3650, 'Days a session lives at most.'),
+  REVOCATION_FEED: choice(
+    ['on', 'off'],
+    'Whether GET /auth/revocations tells verifiers which sessions ended.',
+  ),
 
   REGISTRATION: choice(['open', 'invite', 'closed'], 'Who may sign up: anybody, invited people, nobody.'),
   PASSWORD_POLICY: choice(

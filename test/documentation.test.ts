@@ -169,8 +169,7 @@ async function commandsOf(group: string[]): Promise<string[]> {
   const names = [...list.matchAll(/^ {2}([a-z-]+)/gm)]
     .map(([, name = '']) => name)
     .filter((name) => name !== 'help');
-  const nested = await Promise.all(
-    names.map((name) => (name === 'users' ? commandsOf([...group, name]) : [[...group, name].join(' ')])),
-  );
-  return nested.flat();
+  const nested = await Promise.all(names.map((name) => commandsOf([...group, name])));
+  // A command without commands of its own is one; a group is named by its commands.
+  return names.length > 0 ? nested.flat() : [group.join(' ')];
 }

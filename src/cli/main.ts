@@ -3,9 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
 import { addConfig } from './config.ts';
 import { describeFailure } from './failures.ts';
+import { addKeys } from './keys.ts';
 import { addMigrate } from './migrate.ts';
 import { warn } from './output.ts';
+import { addSecretKey } from './secret-key.ts';
 import { addServe } from './serve.ts';
+import { addServices } from './services.ts';
 import { addUsers } from './users/index.ts';
 
 // A reader that has gone (`| head`) is no failure; what is left to do is done, unread.
@@ -33,6 +36,9 @@ addServe(program);
 addMigrate(program);
 addConfig(program);
 addUsers(program);
+addKeys(program);
+addServices(program);
+addSecretKey(program);
 
 try {
   await program.parseAsync();

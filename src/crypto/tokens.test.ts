@@ -225,7 +225,7 @@ test('a token that we did not sign is refused, whatever its header promises', as
     'HS256 with the public key as JWK': await sign(hs256, text(JSON.stringify(jwk))),
     'HS256 without a kid': await sign({ alg: 'HS256', typ: 'at+jwt' }, text(JSON.stringify(jwk))),
     'HS256 with our secret': await sign({ alg: 'HS256', typ: 'at+jwt' }, text(secret)),
-    'HS256 with the key of refresh tokens': await sign({ alg: 'HS256', typ: 'at+jwt' }, keys.refresh),
+    'HS256 with the key of refresh tokens': await sign({ alg: 'HS256', typ: 'at+jwt' }, keys.refresh[0].key),
     'alg none': `${encode({ alg: 'none', typ: 'at+jwt' })}.${body}.`,
     'alg none under our kid': `${encode({ ...own, alg: 'none' })}.${body}.`,
     'alg NONE with our signature': `${encode({ ...own, alg: 'NONE' })}.${body}.${signature}`,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type CryptoKey, type JWTPayload, jwtVerify, type ProtectedHeaderParameters, SignJWT } from 'jose';
+import { type CryptoKey, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { DoorwardError } from '../errors.ts';
 import { deriveKey } from './derived-keys.ts';
 
@@ -13,11 +13,18 @@ export interface VerificationKey {
   readonly key: CryptoKey | Uint8Array;
 }
 
+/** A key of refresh tokens (HS256), in force for generations issued from `since` on (seconds since the epoch). */
+export interface RefreshKey {
+  readonly since: number;
+  readonly key: Uint8Array | CryptoKey;
+}
+
 /** The keys of an instance: the one that signs access tokens, those that verify them, and the refresh tokens' own. */
 export interface TokenKeys {
   readonly signing: VerificationKey;
   readonly verification: readonly VerificationKey[];
-  readonly refresh: Uint8Array;
+  /** The newest first; the last one has been in force from the beginning. */
+  readonly refresh: readonly [RefreshKey, ...RefreshKey[]];
 }
 
 /** What both kinds of token say. Times are in whole seconds since the epoch (RFC 7519 NumericDate). */
@@ -64,10 +71,28 @@ const maxTokenLength = 4096;
 /** Base64url decoders forgive white space; one token then had many texts. */
 const compactToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
+const importedSecrets = new WeakMap<Uint8Array, Promise<CryptoKey>>();
+
+/** A secret as WebCrypto wants it. jose would import it anew for each token. */
+function importSecret(secret: Uint8Array | CryptoKey): CryptoKey | Promise<CryptoKey> {
+  if (!(secret instanceof Uint8Array)) return secret;
+  let imported = importedSecrets.get(secret);
+  if (imported === undefined) {
+    const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+    imported = crypto.subtle.importKey('raw', new Uint8Array(secret), algorithm, false, ['sign', 'verify']);
+    importedSecrets.set(secret, imported);
+  }
+  return imported;
+}
+
 /** Keys for HS256 with a shared secret, as the reference signs. */
 export function sharedSecretKeys(secretKey: string): TokenKeys {
   const signing = { kid: undefined, algorithm: 'HS256', key: new TextEncoder().encode(secretKey) } as const;
-  return { signing, verification: [signing], refresh: deriveKey(secretKey, 'refresh-token') };
+  return {
+    signing,
+    verification: [signing],
+    refresh: [{ since: 0, key: deriveKey(secretKey, 'refresh-token') }],
+  };
 }
 
 /** An access token: a JWT of `typ` at+jwt (RFC 9068). */
@@ -92,22 +117,46 @@ export function createAccessToken(
  * A refresh token. Nothing in it is random: the same generation of a session always has the same text, so that whoever
  * asks again gets the one refresh token of that generation.
  */
-export function createRefreshToken(subject: TokenSubject, keys: TokenKeys): Promise<string> {
+export async function createRefreshToken(subject: TokenSubject, keys: TokenKeys): Promise<string> {
+  const { key } = keys.refresh.find(({ since }) => since <= subject.issuedAt) ?? keys.refresh[0];
   return new SignJWT({ sid: subject.sid, gen: subject.gen, type: 'refresh' })
     .setProtectedHeader({ alg: 'HS256', typ: 'rt+jwt' })
     .setSubject(subject.sub)
     .setIssuedAt(subject.issuedAt)
     .setExpirationTime(subject.expiresAt)
     .setJti(`${subject.sid}.${subject.gen}`)
-    .sign(keys.refresh);
+    .sign(await importSecret(key));
 }
 
-function verificationKey(keys: TokenKeys, header: ProtectedHeaderParameters) {
+/** A token whose header names a key that is not among ours; it may be newer than what this instance has loaded. */
+export class UnknownKeyError extends Error {
+  override readonly name = 'UnknownKeyError';
+}
+
+function verificationKeys(token: string, keys: TokenKeys) {
   // Only our own keys count, each for its own algorithm: a `jwk` or `jku` in the header is never looked at, and a
   // public key is never taken for an HMAC secret (RFC 8725, 3.1).
-  const found = keys.verification.find((key) => key.kid === header.kid && key.algorithm === header.alg);
-  if (found === undefined) throw new Error('no key of ours has this kid and algorithm');
-  return found.key;
+  const header = decodeProtectedHeader(token);
+  const found = keys.verification.filter((key) => key.kid === header.kid && key.algorithm === header.alg);
+  if (found.length === 0) throw new UnknownKeyError('no key of ours has this kid and algorithm');
+  return found;
+}
+
+/** The first outcome of `check` whose signature holds: a secret that was changed has several keys to try. */
+async function verifyWithOne<Key>(
+  candidates: readonly Key[],
+  check: (key: Key) => Promise<{ payload: JWTPayload }>,
+) {
+  let failure: unknown;
+  for (const candidate of candidates) {
+    try {
+      return await check(candidate);
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 function isSessionClaims(payload: JWTPayload, type: 'access' | 'refresh'): boolean {
@@ -155,13 +204,16 @@ export function verifyAccessToken(
   now: Date,
 ): Promise<AccessTokenClaims> {
   return verify(token, 'access', () =>
-    jwtVerify(token, (header) => verificationKey(keys, header), {
-      typ: 'at+jwt',
-      issuer: parties.issuer,
-      ...(parties.audience === undefined ? {} : { audience: parties.audience }),
-      requiredClaims,
-      currentDate: now,
-    }),
+    verifyWithOne(verificationKeys(token, keys), ({ key, algorithm }) =>
+      jwtVerify(token, key, {
+        algorithms: [algorithm],
+        typ: 'at+jwt',
+        issuer: parties.issuer,
+        ...(parties.audience === undefined ? {} : { audience: parties.audience }),
+        requiredClaims,
+        currentDate: now,
+      }),
+    ),
   );
 }
 
@@ -171,11 +223,13 @@ export function verifyAccessToken(
  */
 export function verifyRefreshToken(token: string, keys: TokenKeys, now: Date): Promise<RefreshTokenClaims> {
   return verify(token, 'refresh', () =>
-    jwtVerify(token, keys.refresh, {
-      algorithms: ['HS256'],
-      typ: 'rt+jwt',
-      requiredClaims,
-      currentDate: now,
-    }),
+    verifyWithOne(keys.refresh, async ({ key }) =>
+      jwtVerify(token, await importSecret(key), {
+        algorithms: ['HS256'],
+        typ: 'rt+jwt',
+        requiredClaims,
+        currentDate: now,
+      }),
+    ),
   );
 }

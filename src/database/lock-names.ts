@@ -7,3 +7,12 @@ export const activeAdminsLock = 'active-admins';
 
 /** Held while something changes that decides whether a user may have sessions: password, state, existence. */
 export const userLock = (userId: number) => `user:${userId}`;
+
+/** Held while signing keys are made or withdrawn, or SECRET_KEY is changed. */
+export const signingKeysLock = 'signing-keys';
+
+/**
+ * Held from the moment a revocation gets its number until it is committed, so that numbers appear in their order and
+ * whoever has read up to one has missed none below it. Taken after all others.
+ */
+export const revocationsLock = 'revocations';

@@ -1,7 +1,7 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 
 /** Who may use a route. */
-export type Access = 'public' | 'currentUser' | 'activeUser' | 'adminUser';
+export type Access = 'public' | 'currentUser' | 'activeUser' | 'adminUser' | 'service';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -11,13 +11,13 @@ declare module 'fastify' {
 }
 
 /** What checks a request before its body is read, by the access that a route declares. */
-export type Guards = Record<Exclude<Access, 'public'>, onRequestHookHandler>;
+export type RouteGuards = Partial<Record<Exclude<Access, 'public'>, onRequestHookHandler>>;
 
 /**
  * Puts a guard before every route that is added to `app` or its children from now on, as its `config.access` says.
  * A route that does not say makes the start fail.
  */
-export function installAccess(app: FastifyInstance, guards: Guards): void {
+export function installAccess(app: FastifyInstance, guards: RouteGuards): void {
   app.addHook('onRoute', (route) => {
     const access = route.config?.access;
     if (access === 'public') return;

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { DoorwardError, type FailureCode } from '../errors.ts';
+import type { BrowserRules } from './browser.ts';
 import { sendError, sendFailure } from './replies.ts';
 
 /** Who asks, and by which session. */
@@ -40,8 +41,22 @@ function bearerToken(request: FastifyRequest): string | undefined {
   return header.slice(0, 7).toLowerCase() === 'bearer ' ? header.slice(7).trim() : undefined;
 }
 
-/** Guards over `authenticate`, which throws DoorwardError `invalid_token` or answers at once where it can. */
-export function createGuards(authenticate: (token: string) => Caller | Promise<Caller>): Guards {
+/**
+ * Guards over `authenticate`, which throws DoorwardError `invalid_token` or answers at once where it can. Without a
+ * bearer token the access cookie counts, unless another site made the browser send it.
+ */
+export function createGuards(
+  authenticate: (token: string) => Caller | Promise<Caller>,
+  browser: BrowserRules,
+): Guards {
+  function credentialOf(request: FastifyRequest): string | undefined {
+    const bearer = bearerToken(request);
+    if (bearer !== undefined) return bearer;
+    const cookie = browser.readCookie(request, 'access');
+    if (cookie !== undefined) browser.assertSameSite(request);
+    return cookie;
+  }
+
   function guard(refuse: (user: Caller['user']) => FailureCode | undefined): onRequestHookHandler {
     return (request: FastifyRequest, reply: FastifyReply, done) => {
       const admit = (caller: Caller) => {
@@ -54,10 +69,10 @@ export function createGuards(authenticate: (token: string) => Caller | Promise<C
         done();
       };
       const fail = (error: unknown) => sendError(error, request, reply);
-      const token = bearerToken(request);
-      if (token === undefined) return fail(new DoorwardError('not_authenticated'));
       let caller: Caller | Promise<Caller>;
       try {
+        const token = credentialOf(request);
+        if (token === undefined) throw new DoorwardError('not_authenticated');
         caller = authenticate(token);
       } catch (error) {
         return fail(error);
@@ -72,5 +87,35 @@ export function createGuards(authenticate: (token: string) => Caller | Promise<C
     currentUser: guard(() => undefined),
     activeUser: guard(inactive),
     adminUser: guard((user) => inactive(user) ?? (user.is_admin ? undefined : 'admin_required')),
+  };
+}
+
+/** Name and secret of an HTTP Basic header (RFC 7617, form-encoded as RFC 6749, 2.3.1 wants), or undefined. */
+function basicCredential(request: FastifyRequest): { name: string; secret: string } | undefined {
+  const [scheme, encoded] = (request.headers.authorization ?? '').split(' ', 2);
+  if (scheme?.toLowerCase() !== 'basic' || encoded === undefined) return undefined;
+  const [, name = '', secret = ''] =
+    /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
+  try {
+    return { name: decodeURIComponent(name), secret: decodeURIComponent(secret) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Guard of the endpoints for services. `authenticate` throws DoorwardError `invalid_client`. */
+export function createServiceGuard(
+  authenticate: (name: string, secret: string) => Promise<void>,
+): onRequestHookHandler {
+  return (request, reply, done) => {
+    const credential = basicCredential(request);
+    const checked =
+      credential === undefined
+        ? Promise.reject(new DoorwardError('invalid_client'))
+        : authenticate(credential.name, credential.secret);
+    checked.then(
+      () => done(),
+      (error) => sendError(error, request, reply),
+    );
   };
 }

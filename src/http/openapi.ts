@@ -23,6 +23,7 @@ const DOCS_CSP = [
 ].join('; ');
 
 const SECURITY_SCHEME = 'OAuth2PasswordBearer';
+const SERVICE_SCHEME = 'ServiceCredential';
 
 /**
  * Serves `GET /openapi.json` (OpenAPI 3.1, made from the schemas that validate) and the page `GET /docs` for the routes
@@ -43,6 +44,7 @@ export async function registerOpenApi(
             type: 'oauth2',
             flows: { password: { tokenUrl: `${app.prefix}${prefix}/login`, scopes: {} } },
           },
+          [SERVICE_SCHEME]: { type: 'http', scheme: 'basic' },
         },
       },
     },
@@ -80,7 +82,9 @@ function describe(schema: FastifySchema | undefined, url: string, route: RouteOp
   return {
     operationId: operationIdOf(String(route.method), url),
     ...schema,
-    ...(access === 'public' ? {} : { security: [{ [SECURITY_SCHEME]: [] }] }),
+    ...(access === 'public'
+      ? {}
+      : { security: [{ [access === 'service' ? SERVICE_SCHEME : SECURITY_SCHEME]: [] }] }),
     ...(schema.body === undefined
       ? {}
       : { body: plain(schema.body), consumes: ['application/json', ...forms] }),

@@ -13,7 +13,9 @@ export const securityHeaders = {
 const challenges: Partial<Record<FailureCode, string>> = {
   not_authenticated: 'Bearer',
   invalid_credentials: 'Bearer',
+  invalid_client: 'Basic realm="doorward", charset="UTF-8"',
   invalid_token: 'Bearer error="invalid_token"',
+  invalid_refresh_token: 'Bearer error="invalid_token"',
 };
 
 /** Errors of Fastify and of the connection, before a handler ran. */

@@ -14,7 +14,7 @@ export async function deleteAccount(
   userId: number,
   confirm?: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
-  const { db } = kernel;
+  const { db, events } = kernel;
   await db.transaction(async (tx) => {
     await db.lock(tx, activeAdminsLock);
     await db.lock(tx, userLock(userId));
@@ -24,6 +24,7 @@ export async function deleteAccount(
     if (user.is_admin && user.is_active && !(await hasOtherActiveAdmin(tx, userId))) {
       throw new DoorwardError('last_admin');
     }
+    await events.emit(tx, 'user.deleted', { user_id: userId });
     await deleteUser(tx, userId);
   });
 }

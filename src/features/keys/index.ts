@@ -1,66 +1,61 @@
-import { createHash } from 'node:crypto';
-import {
-  CompactEncrypt,
-  calculateJwkThumbprint,
-  compactDecrypt,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-} from 'jose';
+import type { JWK } from 'jose';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import {
+  type RefreshKey,
   type SigningAlgorithm,
   sharedSecretKeys,
   type TokenKeys,
   type VerificationKey,
 } from '../../crypto/tokens.ts';
+import { signingKeysLock } from '../../database/lock-names.ts';
 import type { Kernel } from '../../kernel.ts';
-import { insertSigningKey, listSigningKeys, noteSecretKeyFingerprint, type SigningKeyRow } from './store.ts';
+import { assertSecretKey, type FormerKeys } from './change-secret-key.ts';
+import { retireKey, rotateKey, withdrawSpentKeys } from './rotate.ts';
+import {
+  decryptUnder,
+  loadPrivateKey,
+  loadPublicKey,
+  makeSigningKey,
+  pickSigningKey,
+} from './signing-key.ts';
+import {
+  deleteFormerSecretKeys,
+  insertSigningKey,
+  listFormerSecretKeys,
+  listSigningKeys,
+  type SigningKeyRow,
+} from './store.ts';
 
+export { changeSecretKey, SecretKeyMismatchError, settleSecretKey } from './change-secret-key.ts';
 export { keyMigrations } from './migrations.ts';
 export { keyRoutes } from './routes.ts';
-export { resolveSecretKey } from './secret-key.ts';
+export { makeSecretKey, writePendingSecretKey } from './secret-key.ts';
 
-/** The keys of an instance, loaded. */
+/** A signing key as an operator sees it. */
+export interface ListedKey {
+  kid: string;
+  algorithm: string;
+  created_at: string;
+  signs_from: string;
+  /** `next`: published, not yet signing. `former`: honoured until its tokens are gone. */
+  state: 'signing' | 'next' | 'former';
+}
+
+/** The keys of an instance. */
 export interface Keys {
-  /** What signs and verifies now. */
+  /** What signs and verifies now. Another object whenever a key comes or goes. */
   current(): TokenKeys;
   /** The public keys that verify access tokens (RFC 7517 JWK Set); empty under HS256. */
   jwks(): { keys: JWK[] };
-}
-
-/** SECRET_KEY is not the one that the database was made with. */
-export class SecretKeyMismatchError extends Error {
-  override readonly name = 'SecretKeyMismatchError';
-}
-
-async function makeSigningKey(
-  algorithm: SigningAlgorithm,
-  secretKey: string,
-  now: string,
-): Promise<SigningKeyRow> {
-  const pair = await generateKeyPair(algorithm, { extractable: true });
-  const publicJwk = await exportJWK(pair.publicKey);
-  const kid = await calculateJwkThumbprint(publicJwk);
-  const privateJwk = JSON.stringify(await exportJWK(pair.privateKey));
-  const private_jwe = await new CompactEncrypt(new TextEncoder().encode(privateJwk))
-    .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid })
-    .encrypt(deriveKey(secretKey, 'signing-key-encryption'));
-  const public_jwk = JSON.stringify({ ...publicJwk, kid, alg: algorithm, use: 'sig' });
-  return { kid, algorithm, public_jwk, private_jwe, created_at: now };
-}
-
-async function loadPrivateKey(row: SigningKeyRow, secretKey: string): Promise<VerificationKey> {
-  const { plaintext } = await compactDecrypt(row.private_jwe, deriveKey(secretKey, 'signing-key-encryption'));
-  const algorithm = row.algorithm as SigningAlgorithm;
-  const key = await importJWK(JSON.parse(new TextDecoder().decode(plaintext)), algorithm);
-  return { kid: row.kid, algorithm, key };
-}
-
-async function loadPublicKey(row: SigningKeyRow): Promise<VerificationKey> {
-  const algorithm = row.algorithm as SigningAlgorithm;
-  return { kid: row.kid, algorithm, key: await importJWK(JSON.parse(row.public_jwk), algorithm) };
+  /** Learns of keys that other instances or the command line made or withdrew. */
+  reload(): Promise<void>;
+  list(): Promise<ListedKey[]>;
+  /** See `rotate.ts`. */
+  rotate(options: { immediately: boolean }): Promise<ListedKey>;
+  /** See `rotate.ts`. */
+  retire(kid: string): Promise<void>;
+  /** Makes a key when the newest is older than KEY_ROTATION_DAYS; removes what no live token needs. */
+  maintain(): Promise<void>;
 }
 
 /**
@@ -69,38 +64,134 @@ async function loadPublicKey(row: SigningKeyRow): Promise<VerificationKey> {
  */
 export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys> {
   const { settings, db, clock } = kernel;
-  const fingerprint = createHash('sha256')
-    .update(deriveKey(secretKey, 'secret-key-check'))
-    .digest('base64url');
-  const algorithm = settings.ALGORITHM;
+  const algorithm: SigningAlgorithm = settings.ALGORITHM;
   const isShared = algorithm === 'HS256';
-  // Made before the transaction: generating an RSA key takes long, and a key too many costs nothing.
-  const existing = await listSigningKeys(db.read);
-  const made =
-    isShared || existing.some((key) => key.algorithm === algorithm)
-      ? undefined
-      : await makeSigningKey(algorithm, secretKey, clock.now().toISOString());
-
-  const rows = await db.transaction(async (tx) => {
-    await db.lock(tx, 'signing-keys');
-    if ((await noteSecretKeyFingerprint(tx, fingerprint)) !== fingerprint) {
-      throw new SecretKeyMismatchError('SECRET_KEY is not the one that this database was made with');
-    }
-    const stored = await listSigningKeys(tx);
-    if (made === undefined || stored.some((key) => key.algorithm === algorithm)) return stored;
-    await insertSigningKey(tx, made);
-    return [made, ...stored];
-  });
-
   const shared = sharedSecretKeys(secretKey);
-  const newest = rows.find((row) => row.algorithm === algorithm);
-  const signing = isShared || newest === undefined ? shared.signing : await loadPrivateKey(newest, secretKey);
-  const published = await Promise.all(rows.map(loadPublicKey));
-  const keys: TokenKeys = {
-    signing,
-    verification: isShared ? [...shared.verification, ...published] : published,
-    refresh: shared.refresh,
+
+  await prepareDatabase();
+  const former = await loadFormerKeys();
+  const refresh: [RefreshKey, ...RefreshKey[]] = [
+    { since: former[0]?.replacedAt ?? 0, key: deriveKey(secretKey, 'refresh-token') },
+    // Each was in force from the time when the one before it was replaced.
+    ...former.map(({ keys }, index) => ({
+      since: former[index + 1]?.replacedAt ?? 0,
+      key: Buffer.from(keys.refresh, 'base64url'),
+    })),
+  ];
+  let loaded = await loadRing();
+
+  async function prepareDatabase(): Promise<void> {
+    const existing = await listSigningKeys(db.read);
+    const hasKey = (rows: readonly SigningKeyRow[]) => rows.some((row) => row.algorithm === algorithm);
+    const createdAt = clock.now();
+    // The first key signs at once; one of a new ALGORITHM is published first.
+    const leadMs = existing.length === 0 ? 0 : settings.KEY_PUBLICATION_LEAD_SECONDS * 1000;
+    const signsFrom = new Date(createdAt.getTime() + leadMs);
+    const made =
+      isShared || hasKey(existing)
+        ? undefined
+        : await makeSigningKey(algorithm, secretKey, { createdAt, signsFrom });
+    await db.transaction(async (tx) => {
+      await db.lock(tx, signingKeysLock);
+      await assertSecretKey(tx, secretKey);
+      if (made !== undefined && !hasKey(await listSigningKeys(tx))) await insertSigningKey(tx, made);
+    });
+  }
+
+  async function loadFormerKeys() {
+    const rows = await listFormerSecretKeys(db.read);
+    return Promise.all(
+      rows.map(async (row) => ({
+        replacedAt: Math.floor(Date.parse(row.replaced_at) / 1000),
+        keys: await decryptUnder<FormerKeys>(secretKey, row.keys_jwe),
+      })),
+    );
+  }
+
+  /** The secrets of HS256: a former one as long as access tokens that it signed may live, and no longer. */
+  function sharedKeys(): VerificationKey[] {
+    if (!isShared) return [];
+    const lifetimeSeconds = settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60;
+    const honoured = former.filter(
+      ({ replacedAt }) => replacedAt + lifetimeSeconds > clock.now().getTime() / 1000,
+    );
+    return [
+      shared.signing,
+      ...honoured.map(({ keys }) => ({ ...shared.signing, key: new TextEncoder().encode(keys.shared) })),
+    ];
+  }
+
+  async function loadRing() {
+    const rows = await listSigningKeys(db.read);
+    const picked = isShared ? undefined : pickSigningKey(rows, algorithm, clock.now());
+    const signing = picked === undefined ? shared.signing : await loadPrivateKey(picked, secretKey);
+    const published = await Promise.all(rows.map(loadPublicKey));
+    const ring: TokenKeys = { signing, verification: [...sharedKeys(), ...published], refresh };
+    const jwks = { keys: isShared ? [] : rows.map((row): JWK => JSON.parse(row.public_jwk)) };
+    return { ring, jwks, version: versionOf(rows) };
+  }
+
+  function versionOf(rows: readonly SigningKeyRow[]): string {
+    const signing = pickSigningKey(rows, algorithm, clock.now())?.kid;
+    return JSON.stringify([signing, rows.map((row) => row.kid), sharedKeys().length]);
+  }
+
+  async function readAgain(): Promise<void> {
+    if (versionOf(await listSigningKeys(db.read)) !== loaded.version) loaded = await loadRing();
+  }
+
+  let reading: Promise<void> = Promise.resolve();
+
+  /** One after the other: what was read before a key was withdrawn must not take the place of what was read after. */
+  function reload(): Promise<void> {
+    reading = reading.then(readAgain, readAgain);
+    return reading;
+  }
+
+  function describe(row: SigningKeyRow): ListedKey {
+    const { kid, created_at, signs_from } = row;
+    const isNext = Date.parse(signs_from) > clock.now().getTime();
+    const state = loaded.ring.signing.kid === kid ? 'signing' : isNext ? 'next' : 'former';
+    return { kid, algorithm: row.algorithm, created_at, signs_from, state };
+  }
+
+  return {
+    current: () => loaded.ring,
+    jwks: () => loaded.jwks,
+    reload,
+    async list() {
+      await reload();
+      return (await listSigningKeys(db.read)).map(describe);
+    },
+    async rotate({ immediately }) {
+      if (isShared)
+        throw new Error('ALGORITHM is HS256: SECRET_KEY itself signs, and has its own command to change it');
+      const made = await rotateKey(kernel, secretKey, { immediately });
+      await reload();
+      if (made === undefined) throw new Error('no key was made');
+      return describe(made);
+    },
+    async retire(kid) {
+      await retireKey(kernel, kid);
+      await reload();
+    },
+    async maintain() {
+      const maxAgeMs = settings.KEY_ROTATION_DAYS * 86_400_000;
+      const isFresh = (rows: readonly SigningKeyRow[]) =>
+        rows.some(
+          (row) =>
+            row.algorithm === algorithm && Date.parse(row.created_at) > clock.now().getTime() - maxAgeMs,
+        );
+      if (!isShared && maxAgeMs > 0 && !isFresh(await listSigningKeys(db.read))) {
+        await rotateKey(kernel, secretKey, { immediately: false, unless: isFresh });
+      }
+      if (!isShared) await withdrawSpentKeys(kernel);
+      if (former.length > 0) {
+        const longestMs = settings.REFRESH_TOKEN_EXPIRE_DAYS * 86_400_000;
+        const before = new Date(clock.now().getTime() - longestMs).toISOString();
+        await db.transaction((tx) => deleteFormerSecretKeys(tx, before));
+      }
+      await reload();
+    },
   };
-  const jwks = { keys: isShared ? [] : rows.map((row): JWK => JSON.parse(row.public_jwk)) };
-  return { current: () => keys, jwks: () => jwks };
 }

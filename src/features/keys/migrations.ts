@@ -9,12 +9,19 @@ export const keyMigrations: readonly Migration[] = [
         algorithm ${text} not null,
         public_jwk ${text} not null,
         private_jwe ${text} not null,
-        created_at ${timestamp} not null
+        created_at ${timestamp} not null,
+        signs_from ${timestamp} not null
       )`,
       // One row: whatever derives from SECRET_KEY was derived from the key with this fingerprint.
       `create table secret_key_checks (
         id ${text} primary key check (id = 'current'),
         fingerprint ${text} not null
+      )`,
+      // What still verifies tokens made before SECRET_KEY was changed, encrypted under the present one.
+      `create table former_secret_keys (
+        fingerprint ${text} primary key,
+        keys_jwe ${text} not null,
+        replaced_at ${timestamp} not null
       )`,
     ],
   },

@@ -2,6 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Keys } from './index.ts';
 
+/** How long verifiers may keep the keys; KEY_PUBLICATION_LEAD_SECONDS is never shorter. */
+const maxAgeSeconds = 30;
+
 /** Mounted at the root of the host, as RFC 8615 wants it. */
 export function keyRoutes(keys: Keys): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -17,7 +20,7 @@ export function keyRoutes(keys: Keys): FastifyPluginAsyncTypebox {
         },
       },
       async (_request, reply) => {
-        reply.header('Cache-Control', 'public, max-age=60');
+        reply.header('Cache-Control', `public, max-age=${maxAgeSeconds}`);
         return keys.jwks();
       },
     );

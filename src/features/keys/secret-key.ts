@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** The folder of the secret made at first start: beside a SQLite file, in ./data otherwise. */
@@ -8,15 +8,26 @@ function dataFolder(databaseUrl: string): string | undefined {
   return databaseUrl.startsWith('sqlite:') ? dirname(databaseUrl.slice('sqlite:'.length)) : 'data';
 }
 
-function readSecret(file: string): string | undefined {
+/** The file that holds SECRET_KEY when it is not a setting; undefined for a database in memory. */
+function secretKeyFile(databaseUrl: string): string | undefined {
+  const folder = dataFolder(databaseUrl);
+  return folder === undefined ? undefined : join(folder, 'secret.key');
+}
+
+function readIfThere(file: string): string | undefined {
   try {
-    const secret = readFileSync(file, 'utf8').trim();
-    if (Buffer.byteLength(secret) < 32) throw new Error(`${file} is damaged: it holds fewer than 32 bytes`);
-    return secret;
+    return readFileSync(file, 'utf8').trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function readSecret(file: string): string | undefined {
+  const secret = readIfThere(file);
+  if (secret !== undefined && Buffer.byteLength(secret) < 32)
+    throw new Error(`${file} is damaged: it holds fewer than 32 bytes`);
+  return secret;
 }
 
 /**
@@ -25,14 +36,13 @@ function readSecret(file: string): string | undefined {
  */
 export function resolveSecretKey(given: string | undefined, databaseUrl: string): string {
   if (given !== undefined) return given;
-  const made = randomBytes(48).toString('base64url');
-  const folder = dataFolder(databaseUrl);
-  if (folder === undefined) return made;
-  const file = join(folder, 'secret.key');
+  const made = makeSecretKey();
+  const file = secretKeyFile(databaseUrl);
+  if (file === undefined) return made;
   const existing = readSecret(file);
   if (existing !== undefined) return existing;
 
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // Written whole under another name and then linked: of several processes that start together one secret wins, and
   // nobody reads half of one.
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
@@ -45,4 +55,33 @@ export function resolveSecretKey(given: string | undefined, databaseUrl: string)
     unlinkSync(draft);
   }
   return readSecret(file) ?? made;
+}
+
+/** A SECRET_KEY, as one is made at first start. */
+export function makeSecretKey(): string {
+  return randomBytes(48).toString('base64url');
+}
+
+/**
+ * A new secret that is to take the place of the one in `secret.key`. It is written beside it first, then the database
+ * is changed, then it is put in place: whatever happens in between, one of the two files opens the database.
+ */
+export interface PendingSecretKey {
+  readonly secretKey: string;
+  putInPlace(): void;
+}
+
+export function writePendingSecretKey(databaseUrl: string, secretKey: string): PendingSecretKey | undefined {
+  const file = secretKeyFile(databaseUrl);
+  if (file === undefined) return undefined;
+  writeFileSync(`${file}.new`, `${secretKey}\n`, { mode: 0o600, flush: true });
+  return readPendingSecretKey(databaseUrl);
+}
+
+/** The secret of a change that was begun and perhaps not finished; half of one opens no database, and harms nothing. */
+export function readPendingSecretKey(databaseUrl: string): PendingSecretKey | undefined {
+  const file = secretKeyFile(databaseUrl);
+  const secretKey = file === undefined ? undefined : readIfThere(`${file}.new`);
+  if (file === undefined || secretKey === undefined) return undefined;
+  return { secretKey, putInPlace: () => renameSync(`${file}.new`, file) };
 }

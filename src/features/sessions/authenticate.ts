@@ -1,16 +1,19 @@
-import { type AccessTokenClaims, verifyAccessToken } from '../../crypto/tokens.ts';
+import type { AccessTokenClaims } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { User } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
-import { prepareSessionLookup, type SessionLookup } from './store.ts';
-import { tokenParties } from './tokens.ts';
+import { noteGenerationUsed, noteLastSeen, prepareSessionLookup, type SessionLookup } from './store.ts';
+import type { VerifyAccess } from './verify-access.ts';
 
 /** Who asks, and by which session. */
 export interface Authenticated {
   readonly user: User;
   readonly session: { readonly sid: string; readonly created_at: string; readonly expires_at: string };
 }
+
+/** A session's last-seen mark is this old at most while it is in use. */
+const lastSeenIntervalMs = 60_000;
 
 /** About 10 MB when full. */
 const maxRememberedTokens = 10_000;
@@ -23,11 +26,12 @@ const maxRememberedTokens = 10_000;
 export function createAuthenticate(
   kernel: Kernel,
   keys: Keys,
+  verify: VerifyAccess,
 ): (token: string) => Authenticated | Promise<Authenticated> {
-  const { db, clock, settings } = kernel;
+  const { db, clock, log } = kernel;
   const lookUp = prepareSessionLookup(db);
-  const parties = tokenParties(settings);
   const remembered = new Map<string, AccessTokenClaims>();
+  let ring = keys.current();
 
   function remember(token: string, claims: AccessTokenClaims): void {
     if (remembered.size >= maxRememberedTokens) {
@@ -44,18 +48,49 @@ export function createAuthenticate(
     return undefined;
   }
 
-  function readSession(claims: AccessTokenClaims): Authenticated | Promise<Authenticated> {
+  const beingSeen = new Set<string>();
+
+  /** The mark is for people to read: a request neither waits for it nor fails with it. */
+  function markSeen(sid: string, now: Date): void {
+    if (beingSeen.has(sid)) return;
+    beingSeen.add(sid);
+    db.transaction((tx) => noteLastSeen(tx, sid, now.toISOString()))
+      .catch((error) => log.warn({ err: error }, 'a last-seen mark was not written'))
+      .finally(() => beingSeen.delete(sid));
+  }
+
+  function admit(claims: AccessTokenClaims, row: SessionLookup | undefined, now: Date) {
+    const authenticated = judge(claims, row);
+    if (row === undefined || row.ended_at !== null) return authenticated;
+    if (row.generation_used_at === null && claims.gen === row.generation) {
+      // Durable before the request is answered: from now on the parent's days are counted.
+      return db
+        .transaction((tx) => noteGenerationUsed(tx, claims.sid, claims.gen, now.toISOString()))
+        .then(() => authenticated);
+    }
+    if (now.getTime() - Date.parse(row.last_seen_at) >= lastSeenIntervalMs) markSeen(claims.sid, now);
+    return authenticated;
+  }
+
+  function readSession(claims: AccessTokenClaims, now: Date): Authenticated | Promise<Authenticated> {
     const found = lookUp(claims.sid);
-    return found instanceof Promise ? found.then((row) => judge(claims, row)) : judge(claims, found);
+    return found instanceof Promise
+      ? found.then((row) => admit(claims, row, now))
+      : admit(claims, found, now);
   }
 
   return (token) => {
     const now = clock.now();
+    if (ring !== keys.current()) {
+      // A key was withdrawn, perhaps: what it verified is to be verified anew.
+      ring = keys.current();
+      remembered.clear();
+    }
     const claims = recall(token, now);
-    if (claims !== undefined) return readSession(claims);
-    return verifyAccessToken(token, keys.current(), parties, now).then((verified) => {
+    if (claims !== undefined) return readSession(claims, now);
+    return verify(token, now).then((verified) => {
       remember(token, verified);
-      return readSession(verified);
+      return readSession(verified, now);
     });
   };
 }

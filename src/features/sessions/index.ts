@@ -1,22 +1,42 @@
+import { userLock } from '../../database/lock-names.ts';
+import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { type Authenticated, createAuthenticate } from './authenticate.ts';
+import { endSessions } from './end.ts';
+import { type Introspection, introspect, readToken } from './introspect.ts';
+import { type ListedSession, listSessions } from './list.ts';
 import { type Client, logIn } from './login.ts';
-import { deleteExpiredSessions, endSessions } from './store.ts';
-import type { TokenResponse } from './tokens.ts';
+import { refresh } from './refresh.ts';
+import { deleteExpiredSessions, type SessionEnd, type SessionSelection } from './store.ts';
+import type { IssuedTokens } from './tokens.ts';
+import { createVerifyAccess } from './verify-access.ts';
 
 export type { Authenticated } from './authenticate.ts';
 export { sessionMigrations } from './migrations.ts';
-export { sessionRoutes } from './routes.ts';
+export { sessionRoutes, userSessionRoutes } from './routes.ts';
 export { type TokenResponse, tokenParties } from './tokens.ts';
 
 export interface Sessions {
   /** See `login.ts`. */
-  logIn(input: { username: string; password: string; client: Client }): Promise<TokenResponse>;
+  logIn(input: { username: string; password: string; client: Client }): Promise<IssuedTokens>;
+  /** See `refresh.ts`. */
+  refresh(input: { refresh_token: string; client: Client }): Promise<IssuedTokens>;
   /** See `authenticate.ts`. */
   authenticate(token: string): Authenticated | Promise<Authenticated>;
+  /** See `list.ts`. */
+  list(userId: number, currentSid?: string): Promise<ListedSession[]>;
+  /**
+   * Ends sessions of a user; the next request with one of their tokens is refused, on every instance.
+   * @throws DoorwardError `session_not_found` when the one that is named is not a live session of the user.
+   */
+  end(userId: number, reason: SessionEnd, selection?: SessionSelection): Promise<void>;
+  /** See `introspect.ts`. */
+  introspect(token: string): Promise<Introspection>;
+  /** Ends the session of a token of either kind (RFC 7009). One that is not valid has nothing to end. */
+  revokeToken(token: string, reason?: SessionEnd): Promise<void>;
   /** Removes sessions past their absolute end, a batch a transaction. */
   deleteExpired(): Promise<void>;
 }
@@ -30,17 +50,43 @@ export function createSessions(
 ): Sessions {
   const { db, clock, events } = kernel;
   const now = () => clock.now().toISOString();
-  events.on('password.changed', (tx, { user_id, sid }) =>
-    endSessions(tx, user_id, { reason: 'password_changed', now: now(), exceptSid: sid }),
-  );
-  events.on('user.deactivated', (tx, { user_id }) =>
-    endSessions(tx, user_id, { reason: 'user_deactivated', now: now() }),
-  );
-  return {
+  const verify = createVerifyAccess(kernel, features.keys);
+  const authenticate = createAuthenticate(kernel, features.keys, verify);
+  events.on('password.changed', async (tx, { user_id, sid }) => {
+    await endSessions(kernel, tx, user_id, { reason: 'password_changed', exceptSid: sid });
+  });
+  events.on('user.deactivated', async (tx, { user_id }) => {
+    await endSessions(kernel, tx, user_id, { reason: 'user_deactivated' });
+  });
+  events.on('user.deleted', async (tx, { user_id }) => {
+    await endSessions(kernel, tx, user_id, { reason: 'user_deleted' });
+  });
+  const sessions: Sessions = {
     logIn: (input) => logIn(kernel, features, input),
-    authenticate: createAuthenticate(kernel, features.keys),
+    refresh: (input) => refresh(kernel, features, input),
+    authenticate,
+    list: (userId, currentSid) => listSessions(kernel, userId, currentSid),
+    async end(userId, reason, selection = {}) {
+      const ended = await db.transaction(async (tx) => {
+        // A login under way is over before this begins, or begins after it.
+        await db.lock(tx, userLock(userId));
+        return endSessions(kernel, tx, userId, { reason, ...selection });
+      });
+      if (selection.sid !== undefined && ended === 0) throw new DoorwardError('session_not_found');
+    },
+    introspect: (token) => introspect(kernel, features, { verify, authenticate }, token),
+    async revokeToken(token, reason = 'revoked') {
+      const claims = await readToken(kernel, features.keys, verify, token);
+      if (claims === undefined) return;
+      try {
+        await sessions.end(Number(claims.sub), reason, { sid: claims.sid });
+      } catch (error) {
+        if (!(error instanceof DoorwardError && error.code === 'session_not_found')) throw error;
+      }
+    },
     async deleteExpired() {
       while (await db.transaction((tx) => deleteExpiredSessions(tx, now(), deleteBatchSize)));
     },
   };
+  return sessions;
 }

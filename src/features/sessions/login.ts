@@ -6,7 +6,7 @@ import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { insertSession, type SessionRow } from './store.ts';
-import { issueTokens, type TokenResponse } from './tokens.ts';
+import { type IssuedTokens, issueTokens } from './tokens.ts';
 
 const maxUserAgentLength = 512;
 
@@ -24,7 +24,7 @@ export async function logIn(
   kernel: Kernel,
   features: { accounts: Accounts; passwords: Passwords; keys: Keys },
   input: { username: string; password: string; client: Client },
-): Promise<TokenResponse> {
+): Promise<IssuedTokens> {
   const { db, clock, settings } = kernel;
   const { accounts, passwords, keys } = features;
   const user = await accounts.findByEmail(input.username);
@@ -39,11 +39,14 @@ export async function logIn(
     user_id: user.id,
     generation: 1,
     generation_issued_at: time,
+    generation_given_at: time,
+    generation_used_at: null,
     created_at: time,
     last_seen_at: time,
     expires_at: new Date(now.getTime() + settings.SESSION_EXPIRE_DAYS * 86_400_000).toISOString(),
     ended_at: null,
     end_reason: null,
+    end_network: null,
     network: input.client.network,
     user_agent: input.client.userAgent.slice(0, maxUserAgentLength),
   };

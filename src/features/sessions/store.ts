@@ -1,7 +1,15 @@
-import type { Database, Transaction } from '../../database/database.ts';
+import type { Kysely } from 'kysely';
+import type { Database, Tables, Transaction } from '../../database/database.ts';
 
 /** Why a session ended before its time. */
-export type SessionEnd = 'password_changed' | 'user_deactivated';
+export type SessionEnd =
+  | 'logged_out'
+  | 'revoked'
+  | 'revoked_by_admin'
+  | 'password_changed'
+  | 'user_deactivated'
+  | 'user_deleted'
+  | 'refresh_token_reused';
 
 export interface SessionRow {
   /** The `sid` of the session's tokens: 128 random bits. */
@@ -10,12 +18,18 @@ export interface SessionRow {
   /** Counts the refresh tokens of the session; each generation has one. */
   generation: number;
   generation_issued_at: string;
+  /** When the generation's refresh token was last handed out: at its issue, or later to its parent. */
+  generation_given_at: string;
+  /** When the first token of the generation was presented; null until then. */
+  generation_used_at: string | null;
   created_at: string;
   last_seen_at: string;
   /** The absolute end. */
   expires_at: string;
   ended_at: string | null;
   end_reason: SessionEnd | null;
+  /** Where the request came from that ended the session by showing a spent refresh token. */
+  end_network: string | null;
   /** The address that logged in. */
   network: string;
   user_agent: string;
@@ -32,6 +46,8 @@ export interface SessionLookup {
   lookup_key: string;
   user_id: number;
   generation: number;
+  generation_used_at: string | null;
+  last_seen_at: string;
   session_created_at: string;
   session_expires_at: string;
   ended_at: string | null;
@@ -46,7 +62,8 @@ export interface SessionLookup {
 /** The one query that every authenticated request makes. */
 export function prepareSessionLookup(db: Database) {
   return db.keyedRead<SessionLookup>(`
-    select sessions.id as lookup_key, sessions.user_id, sessions.generation, sessions.ended_at, sessions.end_reason,
+    select sessions.id as lookup_key, sessions.user_id, sessions.generation, sessions.generation_used_at,
+      sessions.last_seen_at, sessions.ended_at, sessions.end_reason,
       sessions.created_at as session_created_at, sessions.expires_at as session_expires_at,
       users.email, users.name, users.is_active, users.is_admin, users.created_at
     from sessions join users on users.id = sessions.user_id
@@ -57,19 +74,112 @@ export async function insertSession(tx: Transaction, session: SessionRow): Promi
   await tx.insertInto('sessions').values(session).execute();
 }
 
-/** Ends the live sessions of a user, but for `exceptSid`. */
-export async function endSessions(
+export function findSession(db: Kysely<Tables>, sid: string): Promise<SessionRow | undefined> {
+  return db.selectFrom('sessions').selectAll().where('id', '=', sid).executeTakeFirst();
+}
+
+/**
+ * Writes what a refresh decided over the session it was decided on. False when another request moved the session
+ * meanwhile, so that the decision no longer holds.
+ */
+export async function changeRotation(
+  tx: Transaction,
+  decidedOn: SessionRow,
+  changes: Partial<SessionRow>,
+): Promise<boolean> {
+  const { id, generation, generation_given_at, generation_used_at } = decidedOn;
+  const result = await tx
+    .updateTable('sessions')
+    .set(changes)
+    .where('id', '=', id)
+    .where('generation', '=', generation)
+    .where('generation_given_at', '=', generation_given_at)
+    .where('generation_used_at', generation_used_at === null ? 'is' : '=', generation_used_at)
+    .where('ended_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/**
+ * Notes that the parent got the current token. False when the session moved meanwhile, or when the mark is later
+ * already; two that only note this at the same time do not stand in each other's way.
+ */
+export async function noteGenerationGiven(
+  tx: Transaction,
+  { id, generation, generation_used_at }: SessionRow,
+  now: string,
+): Promise<boolean> {
+  const result = await tx
+    .updateTable('sessions')
+    .set({ generation_given_at: now })
+    .where('id', '=', id)
+    .where('generation', '=', generation)
+    .where('generation_given_at', '<=', now)
+    .where('generation_used_at', generation_used_at === null ? 'is' : '=', generation_used_at)
+    .where('ended_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** Notes that a token of this generation was presented. The first note stands. */
+export async function noteGenerationUsed(
+  tx: Transaction,
+  sid: string,
+  generation: number,
+  now: string,
+): Promise<void> {
+  await tx
+    .updateTable('sessions')
+    .set({ generation_used_at: now, last_seen_at: now })
+    .where('id', '=', sid)
+    .where('generation', '=', generation)
+    .where('generation_used_at', 'is', null)
+    .execute();
+}
+
+export async function noteLastSeen(tx: Transaction, sid: string, now: string): Promise<void> {
+  await tx
+    .updateTable('sessions')
+    .set({ last_seen_at: now })
+    .where('id', '=', sid)
+    .where('last_seen_at', '<', now)
+    .execute();
+}
+
+/** Sessions of a user that have not ended, the one seen last first. */
+export function listLiveSessions(db: Kysely<Tables>, userId: number, now: string): Promise<SessionRow[]> {
+  return db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('ended_at', 'is', null)
+    .where('expires_at', '>', now)
+    .orderBy('last_seen_at', 'desc')
+    .orderBy('id')
+    .execute();
+}
+
+/** Which sessions of a user: one, all but one, or all. */
+export interface SessionSelection {
+  sid?: string;
+  exceptSid?: string | null;
+}
+
+/** Marks live sessions of a user as ended. Returns their ids. */
+export async function markEnded(
   tx: Transaction,
   userId: number,
-  end: { reason: SessionEnd; now: string; exceptSid?: string | null },
-): Promise<void> {
+  end: { reason: SessionEnd; now: string; network?: string } & SessionSelection,
+): Promise<string[]> {
   let update = tx
     .updateTable('sessions')
-    .set({ ended_at: end.now, end_reason: end.reason })
+    .set({ ended_at: end.now, end_reason: end.reason, end_network: end.network ?? null })
     .where('user_id', '=', userId)
     .where('ended_at', 'is', null);
+  if (end.sid !== undefined) update = update.where('id', '=', end.sid);
   if (end.exceptSid) update = update.where('id', '!=', end.exceptSid);
-  await update.execute();
+  const ended = await update.returning('id').execute();
+  return ended.map(({ id }) => id);
 }
 
 /** Removes sessions that ended by age before `before`. Returns whether there may be more. */

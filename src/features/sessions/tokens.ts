@@ -17,6 +17,11 @@ export interface TokenResponse {
 
 const seconds = (time: string | Date) => Math.floor(new Date(time).getTime() / 1000);
 
+/** An answer of a login or refresh, and what a cookie must know besides: the refresh token's lifetime in seconds. */
+export interface IssuedTokens extends TokenResponse {
+  refresh_expires_in: number;
+}
+
 export function tokenParties(settings: Settings): TokenParties {
   return { issuer: settings.ISSUER, audience: settings.AUDIENCE };
 }
@@ -27,7 +32,7 @@ export async function issueTokens(
   keys: TokenKeys,
   settings: Settings,
   now: Date,
-): Promise<TokenResponse> {
+): Promise<IssuedTokens> {
   const subject = { sub: String(session.user_id), sid: session.id, gen: session.generation };
   const sessionEnd = seconds(session.expires_at);
   const issuedAt = seconds(now);
@@ -41,5 +46,11 @@ export async function issueTokens(
     createAccessToken({ ...subject, issuedAt, expiresAt }, keys, tokenParties(settings)),
     createRefreshToken({ ...subject, issuedAt: generationIssuedAt, expiresAt: refreshExpiresAt }, keys),
   ]);
-  return { access_token, refresh_token, token_type: 'bearer', expires_in: expiresAt - issuedAt };
+  return {
+    access_token,
+    refresh_token,
+    token_type: 'bearer',
+    expires_in: expiresAt - issuedAt,
+    refresh_expires_in: refreshExpiresAt - issuedAt,
+  };
 }

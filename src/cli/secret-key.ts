@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import { CommandError } from './failures.ts';
+import { passwordReader } from './input.ts';
+import { print } from './output.ts';
+
+export function addSecretKey(program: Command): void {
+  program
+    .command('secret-key')
+    .description('Manage SECRET_KEY.')
+    .helpCommand(false)
+    .command('change')
+    .description(
+      'Replace SECRET_KEY without signing anybody out. Stop every instance before, start them after.',
+    )
+    .option(
+      '--new-stdin',
+      'Read the new SECRET_KEY from standard input; otherwise one is made for secret.key.',
+    )
+    .action(async ({ newStdin }: { newStdin?: true }) => {
+      const { readEnvironment } = await import('./environment.ts');
+      const { isUsableSecret, readSettings } = await import('../settings.ts');
+      const { openDatabase } = await import('../database/open.ts');
+      const { migrations } = await import('../doorward.ts');
+      const { changeSecretKey, makeSecretKey, settleSecretKey, writePendingSecretKey } = await import(
+        '../features/keys/index.ts'
+      );
+      const settings = readSettings(readEnvironment().given);
+      const isGiven = settings.SECRET_KEY !== undefined;
+      if (isGiven && !newStdin) {
+        throw new CommandError(
+          'SECRET_KEY is a setting; give the new one with --new-stdin and set it afterwards',
+        );
+      }
+      const next = newStdin ? await passwordReader({ passwordStdin: true })() : makeSecretKey();
+      if (!isUsableSecret(next))
+        throw new CommandError('the new SECRET_KEY must be at least 32 bytes, not a sample value');
+
+      const db = await openDatabase({ url: settings.DATABASE_URL });
+      try {
+        await db.migrate(migrations);
+        const current = await settleSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL);
+        if (current === next) throw new CommandError('the new SECRET_KEY is the present one');
+        const pending = isGiven ? undefined : writePendingSecretKey(settings.DATABASE_URL, next);
+        await changeSecretKey(db, current, next, new Date());
+        pending?.putInPlace();
+      } finally {
+        await db.close();
+      }
+      await print(isGiven ? 'Changed. Set SECRET_KEY to the new one, then start.' : 'Changed. Start again.');
+    });
+}

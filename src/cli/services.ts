@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { createTable, print } from './output.ts';
+
+export function addServices(program: Command): void {
+  const services = program
+    .command('services')
+    .description('Manage credentials of services that ask about tokens (introspect, revoke).')
+    .helpCommand(false);
+
+  services
+    .command('create <name>')
+    .description('Make a credential; its secret is printed once and cannot be read again.')
+    .option('--json', 'Print name and secret as JSON.')
+    .action(async (name: string, { json }: { json?: true }) => {
+      const { withCore } = await import('./core.ts');
+      await withCore(async (core) => {
+        const { service, secret } = await core.services.create(name);
+        await print(json ? JSON.stringify({ ...service, secret }) : `Secret of ${service.name}: ${secret}`);
+      });
+    });
+
+  services
+    .command('list')
+    .description('List the services that have a credential.')
+    .option('--json', 'Print one JSON object a line.')
+    .action(async ({ json }: { json?: true }) => {
+      const { withCore } = await import('./core.ts');
+      await withCore(async (core) => {
+        const listed = await core.services.list();
+        const rows = listed.map((service) => [service.name, service.created_at]);
+        const lines = json
+          ? listed.map((service) => JSON.stringify(service))
+          : createTable()([['NAME', 'CREATED'], ...rows]);
+        if (lines.length > 0) await print(lines.join('\n'));
+      });
+    });
+
+  services
+    .command('delete <name>')
+    .description('Withdraw a credential.')
+    .action(async (name: string) => {
+      const { withCore } = await import('./core.ts');
+      await withCore(async (core) => {
+        await core.services.delete(name);
+        await print(`Deleted ${name}`);
+      });
+    });
+}

@@ -1,0 +1,99 @@
+// Written by scripts/write-client-types.ts out of the OpenAPI document.
+
+export type UserRead = {
+  id: number;
+  email: string;
+  name: string;
+  is_active: boolean;
+  is_admin: boolean;
+  created_at: string;
+};
+export type SessionRead = {
+  id: string;
+  device: string;
+  network: string;
+  created_at: string;
+  last_seen_at: string;
+  expires_at: string;
+  current: boolean;
+};
+/** JSON bodies of requests and of their successful answers. */
+export interface Api {
+  'POST /auth/signup': { body: { email: string; password: string; name: string }; response: UserRead };
+  'GET /auth/me': { body: undefined; response: UserRead };
+  'PUT /auth/me': { body: { name?: string; email?: string }; response: UserRead };
+  'PATCH /auth/me': { body: { name?: string; email?: string }; response: UserRead };
+  'DELETE /auth/me': { body: { current_password: string }; response: undefined };
+  'POST /auth/me/password': {
+    body: { current_password: string; new_password: string };
+    response: { message: string };
+  };
+  'POST /auth/login': {
+    body: {
+      username: string;
+      password: string;
+      grant_type?: 'password';
+      scope?: string;
+      client_id?: string;
+      client_secret?: string;
+    };
+    response:
+      | { access_token: string; refresh_token: string; token_type: 'bearer'; expires_in: number }
+      | { token_type: 'cookie'; expires_in: number };
+  };
+  'POST /auth/refresh': {
+    body: {
+      refresh_token?: string;
+      grant_type?: 'refresh_token';
+      scope?: string;
+      client_id?: string;
+      client_secret?: string;
+    };
+    response:
+      | { access_token: string; refresh_token: string; token_type: 'bearer'; expires_in: number }
+      | { token_type: 'cookie'; expires_in: number };
+  };
+  'POST /auth/logout': { body: undefined; response: undefined };
+  'GET /auth/me/sessions': { body: undefined; response: SessionRead[] };
+  'DELETE /auth/me/sessions': { body: undefined; response: undefined };
+  'DELETE /auth/me/sessions/{sid}': { body: undefined; response: undefined };
+  'GET /auth/users': { body: undefined; response: UserRead[] };
+  'POST /auth/users': {
+    body: { email: string; password: string; name: string; is_admin?: boolean; is_active?: boolean };
+    response: UserRead;
+  };
+  'GET /auth/users/{user_id}': { body: undefined; response: UserRead };
+  'PATCH /auth/users/{user_id}': {
+    body: { email?: string; name?: string; is_admin?: boolean; is_active?: boolean };
+    response: UserRead;
+  };
+  'DELETE /auth/users/{user_id}': { body: undefined; response: undefined };
+  'POST /auth/users/{user_id}/activate': { body: undefined; response: UserRead };
+  'POST /auth/users/{user_id}/deactivate': { body: undefined; response: UserRead };
+  'POST /auth/setup': {
+    body: { token: string; email: string; password: string; name: string };
+    response: UserRead;
+  };
+  'POST /auth/introspect': {
+    body: { token: string; token_type_hint?: string };
+    response: {
+      active: boolean;
+      token_type?: string;
+      sub?: string;
+      username?: string;
+      sid?: string;
+      iss?: string;
+      iat?: number;
+      exp?: number;
+      jti?: string;
+      is_admin?: boolean;
+    };
+  };
+  'POST /auth/revoke': {
+    body: { token: string; token_type_hint?: string };
+    response: Record<string, unknown>;
+  };
+  'GET /auth/revocations': { body: undefined; response: undefined };
+  'GET /auth/users/{user_id}/sessions': { body: undefined; response: SessionRead[] };
+  'DELETE /auth/users/{user_id}/sessions': { body: undefined; response: undefined };
+}

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { deriveKey } from '../../crypto/derived-keys.ts';
+import type { Database, Transaction } from '../../database/database.ts';
+import { signingKeysLock } from '../../database/lock-names.ts';
+import { readPendingSecretKey, resolveSecretKey } from './secret-key.ts';
+import { decryptUnder, encryptUnder } from './signing-key.ts';
+import {
+  listFormerSecretKeys,
+  listSigningKeys,
+  noteSecretKeyFingerprint,
+  putFormerSecretKey,
+  readSecretKeyFingerprint,
+  replacePrivateJwe,
+  replaceSecretKeyFingerprint,
+} from './store.ts';
+
+/** SECRET_KEY is not the one that the database was made with. */
+export class SecretKeyMismatchError extends Error {
+  override readonly name = 'SecretKeyMismatchError';
+}
+
+/** What a SECRET_KEY leaves behind when it is changed: what still verifies the tokens of sessions that live on. */
+export interface FormerKeys {
+  /** The key of its refresh tokens, base64url. */
+  refresh: string;
+  /** The secret itself, which signed access tokens under HS256. */
+  shared: string;
+}
+
+/** Tells secrets apart without telling them. */
+function fingerprintOf(secretKey: string): string {
+  return createHash('sha256').update(deriveKey(secretKey, 'secret-key-check')).digest('base64url');
+}
+
+/**
+ * Notes which SECRET_KEY the database is made with, if none was noted before.
+ * @throws SecretKeyMismatchError when it is another one.
+ */
+export async function assertSecretKey(tx: Transaction, secretKey: string): Promise<void> {
+  const fingerprint = fingerprintOf(secretKey);
+  if ((await noteSecretKeyFingerprint(tx, fingerprint)) !== fingerprint) {
+    throw new SecretKeyMismatchError('SECRET_KEY is not the one that this database was made with');
+  }
+}
+
+/**
+ * SECRET_KEY as given or kept in its file. A change that was cut off between the database and the file is finished here.
+ */
+export async function settleSecretKey(
+  db: Database,
+  given: string | undefined,
+  databaseUrl: string,
+): Promise<string> {
+  const pending = given === undefined ? readPendingSecretKey(databaseUrl) : undefined;
+  if (
+    pending !== undefined &&
+    (await readSecretKeyFingerprint(db.read)) === fingerprintOf(pending.secretKey)
+  ) {
+    pending.putInPlace();
+  }
+  return resolveSecretKey(given, databaseUrl);
+}
+
+/**
+ * Re-encrypts everything under a new SECRET_KEY, in one transaction: before it the old secret opens the database, after
+ * it the new one. Sessions go on. Instances that run meanwhile must be restarted with the new secret.
+ * @throws SecretKeyMismatchError when `secretKey` is not the one that the database was made with.
+ */
+export async function changeSecretKey(
+  db: Database,
+  secretKey: string,
+  newSecretKey: string,
+  now: Date,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    await db.lock(tx, signingKeysLock);
+    await assertSecretKey(tx, secretKey);
+    for (const { kid, private_jwe } of await listSigningKeys(tx)) {
+      await replacePrivateJwe(
+        tx,
+        kid,
+        await encryptUnder(newSecretKey, await decryptUnder(secretKey, private_jwe)),
+      );
+    }
+    for (const former of await listFormerSecretKeys(tx)) {
+      const keys_jwe = await encryptUnder(newSecretKey, await decryptUnder(secretKey, former.keys_jwe));
+      await putFormerSecretKey(tx, { ...former, keys_jwe });
+    }
+    const left: FormerKeys = {
+      refresh: Buffer.from(deriveKey(secretKey, 'refresh-token')).toString('base64url'),
+      shared: secretKey,
+    };
+    const keys_jwe = await encryptUnder(newSecretKey, left);
+    const replaced_at = now.toISOString();
+    await putFormerSecretKey(tx, { fingerprint: fingerprintOf(secretKey), keys_jwe, replaced_at });
+    await replaceSecretKeyFingerprint(tx, fingerprintOf(newSecretKey));
+  });
+}

@@ -1,0 +1,85 @@
+import type { SigningAlgorithm } from '../../crypto/tokens.ts';
+import { signingKeysLock } from '../../database/lock-names.ts';
+import { DoorwardError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import { assertSecretKey } from './change-secret-key.ts';
+import { makeSigningKey, pickSigningKey } from './signing-key.ts';
+import { deleteSigningKey, insertSigningKey, listSigningKeys, type SigningKeyRow } from './store.ts';
+
+/**
+ * Makes a new signing key. It is published at once and signs after KEY_PUBLICATION_LEAD_SECONDS (`immediately`: at
+ * once, which a verifier may meet before it has heard of the key). Undefined when `unless` finds it unneeded.
+ * @throws SecretKeyMismatchError when SECRET_KEY was changed meanwhile: nobody else could read the key.
+ */
+export async function rotateKey(
+  kernel: Kernel,
+  secretKey: string,
+  options: {
+    immediately: boolean;
+    unless?: (stored: readonly SigningKeyRow[]) => boolean;
+  },
+): Promise<SigningKeyRow | undefined> {
+  const { db, clock, settings } = kernel;
+  const createdAt = clock.now();
+  const leadMs = options.immediately ? 0 : settings.KEY_PUBLICATION_LEAD_SECONDS * 1000;
+  const signsFrom = new Date(createdAt.getTime() + leadMs);
+  // Made before the transaction: an RSA key takes long, and one too many costs nothing.
+  const made = await makeSigningKey(settings.ALGORITHM as SigningAlgorithm, secretKey, {
+    createdAt,
+    signsFrom,
+  });
+  return db.transaction(async (tx) => {
+    await db.lock(tx, signingKeysLock);
+    await assertSecretKey(tx, secretKey);
+    if (options.unless?.(await listSigningKeys(tx))) return undefined;
+    await insertSigningKey(tx, made);
+    return made;
+  });
+}
+
+/**
+ * Withdraws a key: its tokens die.
+ * @throws DoorwardError `key_not_found`; `only_usable_key` when nothing else could sign.
+ */
+export async function retireKey(kernel: Kernel, kid: string): Promise<void> {
+  const { db, clock, settings } = kernel;
+  await db.transaction(async (tx) => {
+    await db.lock(tx, signingKeysLock);
+    const stored = await listSigningKeys(tx);
+    if (!stored.some((key) => key.kid === kid)) throw new DoorwardError('key_not_found');
+    const now = clock.now();
+    const others = stored.filter((key) => key.kid !== kid && Date.parse(key.signs_from) <= now.getTime());
+    const isOnlyUsable = pickSigningKey(others, settings.ALGORITHM, now) === undefined;
+    if (isOnlyUsable && settings.ALGORITHM !== 'HS256') throw new DoorwardError('only_usable_key');
+    await deleteSigningKey(tx, kid);
+  });
+}
+
+/** Time beyond the longest token, for instances that have not yet heard that a key stopped signing. */
+const withdrawalMarginMs = 5 * 60_000;
+
+/** Whether every token that a stored key signed has expired at `now`, because another one has signed for so long. */
+export function isSpent(
+  row: SigningKeyRow,
+  stored: readonly SigningKeyRow[],
+  settings: { ALGORITHM: SigningAlgorithm; ACCESS_TOKEN_EXPIRE_MINUTES: number },
+  now: Date,
+): boolean {
+  const longEnoughMs = settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60_000 + withdrawalMarginMs;
+  const then = new Date(now.getTime() - longEnoughMs);
+  const signedThen = stored.filter((key) => Date.parse(key.signs_from) <= then.getTime());
+  const successor = signedThen.find((key) => key.algorithm === settings.ALGORITHM);
+  return successor !== undefined && successor.kid !== row.kid && row.signs_from <= successor.signs_from;
+}
+
+/** Deletes the keys whose tokens are gone. */
+export async function withdrawSpentKeys(kernel: Kernel): Promise<void> {
+  const { db, clock, settings } = kernel;
+  const spent = (rows: readonly SigningKeyRow[]) =>
+    rows.filter((row) => isSpent(row, rows, settings, clock.now()));
+  if (spent(await listSigningKeys(db.read)).length === 0) return;
+  await db.transaction(async (tx) => {
+    await db.lock(tx, signingKeysLock);
+    for (const row of spent(await listSigningKeys(tx))) await deleteSigningKey(tx, row.kid);
+  });
+}

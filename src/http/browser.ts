@@ -1,0 +1,85 @@
+import { parseCookie, stringifySetCookie } from 'cookie';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DoorwardError } from '../errors.ts';
+
+/** The two tokens as cookies: what a script in the page can never read. */
+export type CookieKind = 'access' | 'refresh';
+
+/** What a browser that keeps its tokens in cookies is given and checked for. */
+export interface BrowserRules {
+  /** @throws DoorwardError `cookies_unavailable` where a browser would not keep them: http to anywhere but this machine. */
+  assertAvailable(): void;
+  /** Sets a cookie for `maxAgeSeconds`; 0 removes it. */
+  setCookie(reply: FastifyReply, kind: CookieKind, token: string, maxAgeSeconds: number): void;
+  clearCookies(reply: FastifyReply): void;
+  readCookie(request: FastifyRequest, kind: CookieKind): string | undefined;
+  /**
+   * Refuses a request that another site made the browser send (OWASP CSRF Prevention: Fetch Metadata, then Origin).
+   * One that tells neither is refused as well: cookies belong to browsers, and those tell.
+   * @throws DoorwardError `cross_site_request`.
+   */
+  assertSameSite(request: FastifyRequest): void;
+  /** Whether pages of this origin may call with cookies. */
+  isAllowedOrigin(origin: string): boolean;
+}
+
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+const localHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** CORS_ORIGINS as a set of origins. */
+export function parseOrigins(list: string): ReadonlySet<string> {
+  return new Set(
+    list
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ''),
+  );
+}
+
+export function createBrowserRules(settings: { PUBLIC_URL: string; CORS_ORIGINS: string }): BrowserRules {
+  const { protocol, hostname, origin: ownOrigin } = new URL(settings.PUBLIC_URL);
+  const isSecure = protocol === 'https:';
+  const isAvailable = isSecure || localHosts.has(hostname);
+  // `__Host-`: the browser takes the cookie from this host alone, over TLS alone, and sends it to no other.
+  const nameOf = (kind: CookieKind) => `${isSecure ? '__Host-' : ''}doorward_${kind}`;
+  const origins = parseOrigins(settings.CORS_ORIGINS);
+
+  const rules: BrowserRules = {
+    assertAvailable() {
+      if (!isAvailable) throw new DoorwardError('cookies_unavailable');
+    },
+    setCookie(reply, kind, token, maxAgeSeconds) {
+      reply.header(
+        'set-cookie',
+        stringifySetCookie({
+          name: nameOf(kind),
+          value: token,
+          path: '/',
+          httpOnly: true,
+          secure: isSecure,
+          sameSite: 'lax',
+          maxAge: maxAgeSeconds,
+        }),
+      );
+    },
+    clearCookies(reply) {
+      rules.setCookie(reply, 'access', '', 0);
+      rules.setCookie(reply, 'refresh', '', 0);
+    },
+    readCookie(request, kind) {
+      const header = request.headers.cookie;
+      return header === undefined ? undefined : parseCookie(header)[nameOf(kind)] || undefined;
+    },
+    assertSameSite(request) {
+      if (safeMethods.has(request.method)) return;
+      const site = request.headers['sec-fetch-site'];
+      const { origin } = request.headers;
+      if (site === 'same-origin') return;
+      const isOwn = site === undefined && origin === ownOrigin;
+      if (!isOwn && (origin === undefined || !origins.has(origin)))
+        throw new DoorwardError('cross_site_request');
+    },
+    isAllowedOrigin: (origin) => origins.has(origin),
+  };
+  return rules;
+}

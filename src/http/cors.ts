@@ -1,0 +1,27 @@
+import type { FastifyInstance } from 'fastify';
+import type { BrowserRules } from './browser.ts';
+
+const preflightSeconds = 600;
+const exposedHeaders = 'Link, Retry-After, X-Request-Id, X-Total-Count';
+
+/** Lets pages of CORS_ORIGINS call from the browser, with cookies (Fetch standard, CORS protocol). Others are told nothing. */
+export function installCors(app: FastifyInstance, browser: BrowserRules): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    const { origin } = request.headers;
+    // Also where no origin asks: a cache must not give the answer to one that does.
+    reply.header('vary', 'Origin');
+    if (origin === undefined || !browser.isAllowedOrigin(origin)) return done();
+    reply
+      .header('access-control-allow-origin', origin)
+      .header('access-control-allow-credentials', 'true')
+      .header('access-control-expose-headers', exposedHeaders);
+    const method = request.headers['access-control-request-method'];
+    if (request.method !== 'OPTIONS' || method === undefined) return done();
+    reply
+      .code(204)
+      .header('access-control-allow-methods', 'GET, HEAD, POST, PUT, PATCH, DELETE')
+      .header('access-control-allow-headers', 'Authorization, Content-Type')
+      .header('access-control-max-age', String(preflightSeconds))
+      .send();
+  });
+}
