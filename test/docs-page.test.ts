@@ -29,10 +29,11 @@ describe('the page at /docs, in a real Chromium', () => {
     await page.getByRole('button', { name: 'Authorize' }).first().click();
 
     const dialog = page.locator('.modal-ux');
-    await dialog.getByLabel('username:').fill(account.email);
-    await dialog.getByLabel('password:').fill(account.password);
-    await dialog.locator('button.authorize').click();
-    await dialog.getByText('Logout', { exact: true }).waitFor();
+    const form = dialog.locator('.auth-container', { hasText: 'OAuth2PasswordBearer' });
+    await form.getByLabel('username:').fill(account.email);
+    await form.getByLabel('password:').fill(account.password);
+    await form.locator('button.authorize').click();
+    await form.getByText('Logout', { exact: true }).waitFor();
     await screenshot('docs-authorized');
     await dialog.locator('.btn-done').click();
 
@@ -63,9 +64,10 @@ describe('the page at /docs, in a real Chromium', () => {
     await page.goto(`${origin}/docs`);
     await page.getByRole('button', { name: 'Authorize' }).first().click();
     const dialog = page.locator('.modal-ux');
-    await dialog.getByLabel('username:').fill(account.email);
-    await dialog.getByLabel('password:').fill('wrong');
-    await dialog.locator('button.authorize').click();
+    const form = dialog.locator('.auth-container', { hasText: 'OAuth2PasswordBearer' });
+    await form.getByLabel('username:').fill(account.email);
+    await form.getByLabel('password:').fill('wrong');
+    await form.locator('button.authorize').click();
     await dialog.locator('.errors').first().waitFor();
     // The browser itself logs the 401 as an error of the console; nothing else may be there.
     assert.deepEqual(

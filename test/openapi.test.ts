@@ -19,6 +19,12 @@ async function expectAnswers(
   }
 }
 
+/** An `Authorization` header of a service. */
+async function serviceCredential({ doorward }: TestDoorward): Promise<string> {
+  const { secret } = await doorward.services.create('billing');
+  return `Basic ${Buffer.from(`billing:${secret}`).toString('base64')}`;
+}
+
 describe('every answer is as the document says', () => {
   it('where all goes well', async () => {
     const test = await createTestDoorward();
@@ -61,6 +67,37 @@ describe('every answer is as the document says', () => {
         { token: user.access_token, json: { current_password: 'Another-Pass-9!' } },
         204,
       ],
+    ]);
+    await test.close();
+  });
+
+  it('of sessions and for services', async () => {
+    const test = await createTestDoorward();
+    const admin = { token: (await test.signIn({ is_admin: true })).access_token };
+    const user = await test.signIn();
+    const asUser = { token: user.access_token };
+    const service = { headers: { authorization: await serviceCredential(test) } };
+    const { body: sessions } = await test.request('GET', '/auth/me/sessions', asUser);
+    const { body: revocations, headers } = await test.request('GET', '/auth/revocations');
+    assert.equal(revocations, undefined);
+    await expectAnswers(test, [
+      ['POST', '/auth/refresh', { json: { refresh_token: user.refresh_token } }, 200],
+      ['POST', '/auth/refresh', { form: { grant_type: 'refresh_token', refresh_token: 'x' } }, 401],
+      ['POST', '/auth/refresh?transport=cookie', { headers: { 'sec-fetch-site': 'cross-site' } }, 403],
+      ['GET', '/auth/users/2/sessions', admin, 200],
+      ['GET', '/auth/users/99/sessions', admin, 404],
+      ['DELETE', '/auth/users/99/sessions', admin, 404],
+      ['POST', '/auth/introspect', { ...service, form: { token: user.access_token } }, 200],
+      ['POST', '/auth/introspect', { ...service, json: { token: 'x' } }, 200],
+      ['DELETE', '/auth/me/sessions', asUser, 204],
+      ['DELETE', '/auth/me/sessions/nobody', asUser, 404],
+      ['GET', '/auth/revocations', { headers: { 'if-none-match': headers.etag ?? '' } }, 304],
+      ['GET', '/auth/revocations?cursor=x', {}, 422],
+      ['DELETE', `/auth/me/sessions/${sessions[0].id}`, asUser, 204],
+      ['POST', '/auth/logout', asUser, 401],
+      ['POST', '/auth/revoke', { ...service, form: { token: user.refresh_token } }, 200],
+      ['DELETE', '/auth/users/2/sessions', admin, 204],
+      ['POST', '/auth/logout', admin, 204],
     ]);
     await test.close();
   });
@@ -132,15 +169,17 @@ describe('every answer is as the document says', () => {
   it('on every operation that takes a body, for a body that it does not take', async () => {
     const test = await createTestDoorward();
     const { access_token: token } = await test.signIn({ is_admin: true });
+    const basic = await serviceCredential(test);
     for (const { method, path, operation } of await operations(test)) {
       if (operation.requestBody === undefined) continue;
-      const large = { json: { name: 'x'.repeat(70_000) }, token };
-      const text = { json: {}, headers: { 'content-type': 'text/plain' }, token };
+      const isForServices = JSON.stringify(operation.security).includes('ServiceCredential');
+      const authorization = isForServices ? basic : `Bearer ${token}`;
+      const headers = { authorization };
       await expectAnswers(test, [
-        [method, path, { json: { surprise: 1 }, token }, 422],
-        [method, path, { json: null, token }, 422],
-        [method, path, large, 413],
-        [method, path, text, 415],
+        [method, path, { json: { surprise: 1 }, headers }, 422],
+        [method, path, { json: null, headers }, 422],
+        [method, path, { json: { name: 'x'.repeat(70_000) }, headers }, 413],
+        [method, path, { json: {}, headers: { ...headers, 'content-type': 'text/plain' } }, 415],
       ]);
     }
     await expectAnswers(test, [

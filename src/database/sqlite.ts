@@ -197,7 +197,7 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
   }
   return untilUnlocked(deadline, () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, 'a', 0o600));
+    createPrivately(path);
     // better-sqlite3 waits synchronously, so SQLite itself must not wait for locks: `untilUnlocked` does.
     const writer = new BetterSqlite3(path, { timeout: 0 });
     try {
@@ -214,6 +214,18 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
       throw error;
     }
   });
+}
+
+/**
+ * Makes an empty file that only its owner can read, unless there is one. An existing one is not opened: closing it would
+ * drop the locks that this process may hold on it through other connections (SQLite, "How To Corrupt", 2.2).
+ */
+function createPrivately(path: string): void {
+  try {
+    closeSync(openSync(path, 'ax', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 function configure(handle: BetterSqlite3.Database): void {

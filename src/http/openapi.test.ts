@@ -89,6 +89,7 @@ test('the document is made from the schemas that validate, of our routes alone',
   assert.deepEqual(document.info, { title: 'Toy', version: '1.2.3' });
   assert.deepEqual(document.components.securitySchemes, {
     OAuth2PasswordBearer: { type: 'oauth2', flows: { password: { tokenUrl: '/auth/login', scopes: {} } } },
+    ServiceCredential: { type: 'http', scheme: 'basic' },
   });
   assert.deepEqual(Object.keys(document.components.schemas).sort(), ['Error', 'UserRead', 'ValidationError']);
   const operations = Object.entries(document.paths).map(
@@ -117,7 +118,7 @@ test('the document is made from the schemas that validate, of our routes alone',
     type: 'string',
     minLength: 8,
     maxLength: 128,
-    examples: ['Correct-Horse-9'],
+    examples: ['Correct!Horse9'],
   });
   assert.deepEqual(Object.keys(signup.responses), ['201', '400', '413', '415', '422', '500', '503']);
   assert.deepEqual(signup.responses['201'].content['application/json'].schema, {

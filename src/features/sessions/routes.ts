@@ -172,6 +172,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
         schema: {
           tags: ['sessions'],
           operationId: 'logout',
+          security: [{ OAuth2PasswordBearer: [] }],
           summary: 'End the session that asks',
           response: { 204: NoContent, ...mayFail(401, 403) },
         },

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import BetterSqlite3 from 'better-sqlite3';
+import pg from 'pg';
+
+type Row = Record<string, unknown>;
+
+/** Queries a database past Doorward. Rows are the driver's own. */
+export async function query(databaseUrl: string, statement: string): Promise<Row[]> {
+  if (databaseUrl.startsWith('sqlite:')) {
+    const handle = new BetterSqlite3(databaseUrl.slice('sqlite:'.length), { timeout: 5000 });
+    try {
+      const prepared = handle.prepare<unknown[], Row>(statement);
+      if (prepared.reader) return prepared.all();
+      prepared.run();
+      return [];
+    } finally {
+      handle.close();
+    }
+  }
+  const client = new pg.Client({ connectionString: databaseUrl });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(statement)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const ftsIntegrityCheck = `insert into users_search_text_substring (users_search_text_substring, rank)
+  values ('integrity-check', 1)`;
+
+/** Asserts what must hold in any database of Doorward, whatever happened to it. */
+export async function assertWhole(databaseUrl: string): Promise<void> {
+  const found = async (statement: string) => JSON.stringify(await query(databaseUrl, statement));
+  const none = async (what: string, from: string) =>
+    assert.equal(Number((await query(databaseUrl, `select count(*) as n from ${from}`))[0]?.n), 0, what);
+
+  await none(
+    'two accounts with one email',
+    '(select 1 from users group by lower(email) having count(*) > 1) t',
+  );
+  await none('an account without a password', 'users where id not in (select user_id from passwords)');
+  await none('a password without an account', 'passwords where user_id not in (select id from users)');
+  await none('a session without an account', 'sessions where user_id not in (select id from users)');
+  await none(
+    'a live session of a deactivated user',
+    'sessions join users on users.id = user_id where ended_at is null and not is_active',
+  );
+  const admins = await query(databaseUrl, 'select id from users where is_admin and is_active');
+  assert.ok(admins.length > 0, 'no active admin');
+
+  if (databaseUrl.startsWith('sqlite:')) {
+    assert.equal(await found('pragma integrity_check'), '[{"integrity_check":"ok"}]');
+    assert.equal(await found('pragma foreign_key_check'), '[]');
+    await query(databaseUrl, ftsIntegrityCheck);
+  } else {
+    const counted = (plan: string) =>
+      found(`select set_config('enable_seqscan', '${plan === 'index' ? 'off' : 'on'}', false) is not null,
+        (select count(*) from users where search_text like '%example%') as found`);
+    assert.equal(await counted('index'), await counted('table'), 'the search index and the table differ');
+  }
+}
+
+/** Every row of every table of Doorward, as text. */
+export async function dump(databaseUrl: string): Promise<string> {
+  const isSqlite = databaseUrl.startsWith('sqlite:');
+  const tables = await query(
+    databaseUrl,
+    isSqlite
+      ? `select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' order by name`
+      : `select tablename as name from pg_tables where schemaname = 'public' order by 1`,
+  );
+  assert.ok(tables.length >= 5);
+  const parts: string[] = [];
+  for (const { name } of tables) {
+    const rows = await query(databaseUrl, `select * from "${name}"`);
+    const lines = rows.map((row) =>
+      JSON.stringify(row, (_key, value) =>
+        value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1') : value,
+      ),
+    );
+    parts.push(`${name}\n${lines.sort().join('\n')}`);
+  }
+  return parts.join('\n\n');
+}
