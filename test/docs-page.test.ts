@@ -35,7 +35,7 @@ describe('the page at /docs, in a real Chromium', () => {
     await form.locator('button.authorize').click();
     await form.getByText('Logout', { exact: true }).waitFor();
     await screenshot('docs-authorized');
-    await dialog.locator('.btn-done').click();
+    await form.locator('.btn-done').click();
 
     const operation = page.locator('.opblock', { has: page.locator('[data-path="/auth/me"]') }).filter({
       hasText: 'Read the own profile',

@@ -172,7 +172,7 @@ describe('every answer is as the document says', () => {
     const basic = await serviceCredential(test);
     for (const { method, path, operation } of await operations(test)) {
       if (operation.requestBody === undefined) continue;
-      const isForServices = JSON.stringify(operation.security).includes('ServiceCredential');
+      const isForServices = JSON.stringify(operation.security ?? []).includes('ServiceCredential');
       const authorization = isForServices ? basic : `Bearer ${token}`;
       const headers = { authorization };
       await expectAnswers(test, [
