@@ -1,5 +1,6 @@
 /** A Doorward in a process of its own. Started by `startChild` with the settings. */
 import { createDoorward } from '../src/app.ts';
+import { lowerPoolPriority } from '../src/pool-priority.ts';
 import { serveMessages } from './processes.ts';
 
 type Message = { do: 'listen' } | { do: 'sign in'; users: number } | { do: 'usage' };
@@ -16,6 +17,8 @@ export interface Usage {
 }
 
 const doorward = await createDoorward({ PORT: 0, ...JSON.parse(process.argv[2] ?? '{}') });
+// As `startServer` does.
+lowerPoolPriority();
 
 serveMessages<Message>(
   async (message) => {

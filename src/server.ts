@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDoorward, type Doorward } from './app.ts';
 import type { DoorwardOptions } from './doorward.ts';
+import { lowerPoolPriority } from './pool-priority.ts';
 import type { GivenSettings } from './settings.ts';
 
 /** A running server. */
@@ -28,6 +29,8 @@ export async function startServer(
   options: DoorwardOptions = {},
 ): Promise<RunningServer> {
   const doorward = await createDoorward(given, options);
+  // Loading the keys has made libuv's pool.
+  lowerPoolPriority();
   const { HOST: host, PORT: port } = doorward.settings;
   try {
     const app = await doorward.app();

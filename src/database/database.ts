@@ -21,6 +21,8 @@ export interface Ddl {
   readonly text: string;
   /** A point in time: RFC 3339 in UTC with milliseconds and `Z` on both databases' reading side. */
   readonly timestamp: string;
+  /** Ends the definition of a table that is looked up by a text key: its rows lie in the order of the key where that is possible. */
+  readonly clustered: string;
   /** The statements that make `column` of `table` (key `id`) searchable for any substring of 3 or more code points. */
   substringIndex(table: string, column: string): readonly string[];
 }

@@ -39,6 +39,7 @@ const ddl: Ddl = {
   boolean: 'boolean',
   text: 'text collate "C"',
   timestamp: 'timestamptz',
+  clustered: '',
   substringIndex: (table, column) => [
     'create extension if not exists pg_trgm',
     // fastupdate would leave new rows in a list that every search must scan, and make one sign-up pay for thousands.

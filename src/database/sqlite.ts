@@ -38,6 +38,7 @@ const ddl: Ddl = {
   boolean: 'boolean',
   text: 'text',
   timestamp: 'text',
+  clustered: 'without rowid',
   substringIndex(table, column) {
     const index = substringIndexName(table, column);
     const forget = `insert into ${index} (${index}, rowid, ${column}) values ('delete', old.id, old.${column});`;

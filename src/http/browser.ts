@@ -19,6 +19,8 @@ export interface BrowserRules {
    * @throws DoorwardError `cross_site_request`.
    */
   assertSameSite(request: FastifyRequest): void;
+  /** Whether CORS_ORIGINS names anybody. */
+  readonly hasOtherOrigins: boolean;
   /** Whether pages of this origin may call with cookies. */
   isAllowedOrigin(origin: string): boolean;
 }
@@ -79,6 +81,7 @@ export function createBrowserRules(settings: { PUBLIC_URL: string; CORS_ORIGINS:
       if (!isOwn && (origin === undefined || !origins.has(origin)))
         throw new DoorwardError('cross_site_request');
     },
+    hasOtherOrigins: origins.size > 0,
     isAllowedOrigin: (origin) => origins.has(origin),
   };
   return rules;

@@ -6,6 +6,7 @@ const exposedHeaders = 'Link, Retry-After, X-Request-Id, X-Total-Count';
 
 /** Lets pages of CORS_ORIGINS call from the browser, with cookies (Fetch standard, CORS protocol). Others are told nothing. */
 export function installCors(app: FastifyInstance, browser: BrowserRules): void {
+  if (!browser.hasOtherOrigins) return;
   app.addHook('onRequest', (request, reply, done) => {
     const { origin } = request.headers;
     // Also where no origin asks: a cache must not give the answer to one that does.

@@ -1,10 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 
 const maxPathLength = 200;
+/** At these an entry would be made for nothing. */
+const quietLevels = new Set(['warn', 'error', 'fatal', 'silent']);
 
 /** One entry a request: what was asked, without the query string, and how it went. */
 export function installRequestLog(app: FastifyInstance): void {
   app.addHook('onResponse', (request, reply, done) => {
+    if (quietLevels.has(request.log.level)) return done();
     const [path = ''] = request.url.split('?', 1);
     request.log.info(
       {

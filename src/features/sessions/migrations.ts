@@ -3,7 +3,7 @@ import type { Migration } from '../../database/database.ts';
 export const sessionMigrations: readonly Migration[] = [
   {
     id: '0004-sessions',
-    statements: ({ text, integer, timestamp }) => [
+    statements: ({ text, integer, timestamp, clustered }) => [
       `create table sessions (
         id ${text} primary key,
         user_id ${integer} not null references users (id) on delete cascade,
@@ -19,7 +19,7 @@ export const sessionMigrations: readonly Migration[] = [
         end_network ${text},
         network ${text} not null,
         user_agent ${text} not null
-      )`,
+      ) ${clustered}`,
       'create index sessions_user_id_idx on sessions (user_id)',
       'create index sessions_expires_at_idx on sessions (expires_at)',
     ],
