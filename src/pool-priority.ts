@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 
 /** Below everything else that runs, but not starved by it. */
-const poolNiceness = 15;
+const poolNiceness = 19;
 
 /**
  * Lets the event loop go before password hashes where there are fewer cores than threads: on Linux, where threads have

@@ -2,7 +2,6 @@ import { type RefreshTokenClaims, verifyRefreshToken } from '../../crypto/tokens
 import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import { endSessions } from './end.ts';
 import type { Client } from './login.ts';
@@ -19,7 +18,7 @@ const maxTries = 20;
  */
 export async function refresh(
   kernel: Kernel,
-  features: { accounts: Accounts; keys: Keys },
+  features: { keys: Keys },
   input: { refresh_token: string; client: Client },
 ): Promise<IssuedTokens> {
   const { db, clock, settings } = kernel;
@@ -29,9 +28,7 @@ export async function refresh(
   });
   for (let tries = 0; tries < maxTries; tries++) {
     const now = clock.now();
-    const outcome = await db.transaction((tx) =>
-      apply(kernel, features.accounts, tx, claims, input.client, now),
-    );
+    const outcome = await db.transaction((tx) => apply(kernel, tx, claims, input.client, now));
     if (outcome === 'reused') {
       kernel.log.warn(
         { sid: claims.sid, user_id: Number(claims.sub), network: input.client.network },
@@ -47,7 +44,6 @@ export async function refresh(
 /** Decides and writes in one transaction. `moved` when another request came in between. */
 async function apply(
   kernel: Kernel,
-  accounts: Accounts,
   tx: Transaction,
   claims: RefreshTokenClaims,
   client: Client,
@@ -57,6 +53,8 @@ async function apply(
   if (session === undefined || String(session.user_id) !== claims.sub) {
     throw new DoorwardError('invalid_refresh_token', { reason: 'no such session' });
   }
+  if (!session.is_active)
+    throw new DoorwardError('invalid_refresh_token', { reason: 'the user is not active' });
   const time = now.toISOString();
   const change = async (changes: Partial<SessionRow>) =>
     (await changeRotation(tx, session, changes)) ? { ...session, ...changes } : 'moved';
@@ -74,10 +72,7 @@ async function apply(
       });
       return 'reused';
     }
-    case 'rotate': {
-      const user = await accounts.find(session.user_id, tx);
-      if (!user?.is_active)
-        throw new DoorwardError('invalid_refresh_token', { reason: 'the user is not active' });
+    case 'rotate':
       return change({
         generation: session.generation + 1,
         generation_issued_at: time,
@@ -85,7 +80,6 @@ async function apply(
         generation_used_at: null,
         last_seen_at: time,
       });
-    }
     case 'give':
       // However many ask at once, the mark only moves on.
       return session.generation_given_at >= time || (await noteGenerationGiven(tx, session, time))

@@ -74,8 +74,17 @@ export async function insertSession(tx: Transaction, session: SessionRow): Promi
   await tx.insertInto('sessions').values(session).execute();
 }
 
-export function findSession(db: Kysely<Tables>, sid: string): Promise<SessionRow | undefined> {
-  return db.selectFrom('sessions').selectAll().where('id', '=', sid).executeTakeFirst();
+/** A session and whether its user may log in. */
+export type RefreshableSession = SessionRow & { is_active: boolean };
+
+export function findSession(db: Kysely<Tables>, sid: string): Promise<RefreshableSession | undefined> {
+  return db
+    .selectFrom('sessions')
+    .innerJoin('users', 'users.id', 'sessions.user_id')
+    .selectAll('sessions')
+    .select('users.is_active')
+    .where('sessions.id', '=', sid)
+    .executeTakeFirst();
 }
 
 /**
