@@ -47,7 +47,8 @@ const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
 run(`Tests (node --test, ${files.length} files)`, process.execPath, [
   '--test',
   '--test-global-setup=test/support/global-setup.ts',
-  `--test-concurrency=${Math.max(2, availableParallelism())}`,
+  // Many tests wait for processes and clocks more than for a core.
+  `--test-concurrency=${Math.max(3, availableParallelism())}`,
   '--test-reporter=spec',
   '--test-reporter-destination=stdout',
   '--test-reporter=./scripts/count-reporter.ts',
