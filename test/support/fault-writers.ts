@@ -15,6 +15,8 @@ interface Account {
   token: string | undefined;
   /** Whether it was written to since it was verified. */
   isChanged: boolean;
+  /** What was asked and answered, for the message of a failure. */
+  history: string[];
 }
 
 interface Tally {
@@ -85,10 +87,13 @@ export class Writers {
 
   /** Writes until the server is gone or `stop` is called. */
   async run(url: string, writers: number): Promise<void> {
-    const running = Array.from({ length: writers }, async (_, index) => {
+    // Shared out before anybody writes: what a writer makes is its own, and nobody else's.
+    const shares = Array.from({ length: writers }, (_, index) =>
+      this.#accounts.filter((_account, at) => at % writers === index),
+    );
+    const running = shares.map(async (own, index) => {
       const client = createClient(url, { connections: 2 });
       const random = createRandom(`${this.#name}/${this.#round}/${index}`);
-      const own = this.#accounts.filter((_account, at) => at % writers === index);
       try {
         while (!this.#isOver) {
           if (await this.#write(client, random, own)) continue;
@@ -158,7 +163,8 @@ export class Writers {
       const [state] = fitting;
       if (account.token !== undefined && account.isChanged && state?.isActive) {
         const me = await client.ask('GET', '/auth/me', { token: account.token });
-        assert.equal(me.status, 200, `the session of an acknowledged login is gone: ${me.text}`);
+        const history = account.history.join('\n');
+        assert.equal(me.status, 200, `the session of an acknowledged login is gone: ${me.text}\n${history}`);
       }
       account.states = [state];
       account.isChanged = false;
@@ -271,6 +277,7 @@ export class Writers {
     account.isChanged = true;
     account.states = [only(account), next];
     const answer = await send().catch(ignoreNoAnswer);
+    account.history.push(`round ${this.#round}: ${answer?.status ?? 'no answer'} to ${JSON.stringify(next)}`);
     if (answer === undefined || answer.status === 503) {
       this.tally.unanswered++;
       return answer !== undefined;
@@ -301,6 +308,7 @@ export class Writers {
       states: [undefined, ...sent.map((each) => ({ ...each, isActive: true }))],
       token: undefined,
       isChanged: true,
+      history: [`round ${this.#round}: sign up`],
     };
     own.push(account);
     this.#accounts.push(account);
@@ -329,7 +337,8 @@ export class Writers {
     const json = { username: state.email, password: state.password };
     const answer = await client.ask('POST', '/auth/login', { json }).catch(ignoreNoAnswer);
     if (answer === undefined || answer.status === 503) return answer !== undefined;
-    assert.equal(answer.status, 200, answer.text);
+    account.history.push(`round ${this.#round}: ${answer.status} to login`);
+    assert.equal(answer.status, 200, `${answer.text}\n${account.history.join('\n')}`);
     account.token = answer.body.access_token;
     account.isChanged = true;
     return true;
