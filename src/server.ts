@@ -34,6 +34,8 @@ export async function startServer(
   const { HOST: host, PORT: port } = doorward.settings;
   try {
     const app = await doorward.app();
+    // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node's own 417 has no shape.
+    app.server.on('checkExpectation', (request, response) => app.routing(request, response));
     const url = await app.listen({ host, port, listenTextResolver: () => 'listening' });
     announce(`Doorward listens on ${url}, documentation at ${url}/docs`);
     const token = await doorward.admin.setupToken();

@@ -11,6 +11,12 @@ import { addServe } from './serve.ts';
 import { addServices } from './services.ts';
 import { addUsers } from './users/index.ts';
 
+const oldestNode = 24;
+if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+  warn(`Node ${oldestNode} or newer is needed, and this is ${process.versions.node}`);
+  process.exit(1);
+}
+
 // A reader that has gone (`| head`) is no failure; what is left to do is done, unread.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {

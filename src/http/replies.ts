@@ -106,8 +106,14 @@ function prepareReply(request: FastifyRequest, reply: FastifyReply, done: HookHa
   reply.headers(securityHeaders).header('x-request-id', request.id);
   // Answered here, before a body is read.
   if (request.is404) sendFailure(reply, new DoorwardError('not_found'));
-  else if (!isDecodable(request.url)) sendFailure(reply, new DoorwardError('bad_request'));
+  else if (!isDecodable(request.url) || isWithoutHost(request))
+    sendFailure(reply, new DoorwardError('bad_request'));
   else done();
+}
+
+/** RFC 9112, 3.2: HTTP/1.1 needs a Host. */
+function isWithoutHost(request: FastifyRequest): boolean {
+  return request.headers.host === undefined && request.raw.httpVersion === '1.1';
 }
 
 /** Whether the percent-encoding is whole and encodes UTF-8. Fastify sees to the path, and lets anything pass in the query. */

@@ -36,7 +36,8 @@ export const serverOptions = {
   requestTimeout: 30_000,
   /** Longer than the 60 s of common proxies, so that the proxy closes first and never meets a closing connection. */
   keepAliveTimeout: 65_000,
-  http: { headersTimeout: 15_000, connectionsCheckingInterval: 2_000 },
+  // Node answers a request without Host by itself, in no shape; `prepareReply` does it in ours.
+  http: { headersTimeout: 15_000, connectionsCheckingInterval: 2_000, requireHostHeader: false },
   /** On close, idle connections end at once and busy ones after their answer. */
   forceCloseConnections: 'idle',
   /** What arrives on an open connection during the drain is still answered, in the contract's shape. */
@@ -45,7 +46,7 @@ export const serverOptions = {
     caseSensitive: true,
     ignoreTrailingSlash: false,
     ignoreDuplicateSlashes: false,
-    maxParamLength: 64,
+    maxParamLength: 512,
   },
   frameworkErrors: sendFrameworkError,
   clientErrorHandler: sendParserError,

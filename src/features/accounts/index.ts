@@ -18,6 +18,8 @@ export { accountRoutes } from './routes.ts';
 export { foldText, type User, userColumns } from './store.ts';
 
 export interface Accounts {
+  /** Whether anybody may sign up. */
+  readonly isRegistrationOpen: boolean;
   /** See `sign-up.ts`. */
   signUp(input: { email: string; password: string; name: string }): Promise<User>;
   /** See `create.ts`. */
@@ -40,6 +42,7 @@ export interface Accounts {
 export function createAccounts(kernel: Kernel, passwords: Passwords): Accounts {
   const { db } = kernel;
   return {
+    isRegistrationOpen: kernel.settings.REGISTRATION === 'open',
     signUp: (input) => signUp(kernel, passwords, input),
     create: (account, allow) => createAccount(kernel, passwords, account, allow),
     import: (imported) => importAccounts(kernel, passwords, imported),

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { DoorwardError } from '../../errors.ts';
 import {
   AnyPassword,
   Closed,
@@ -12,12 +13,25 @@ import {
 } from '../../http/schema.ts';
 import type { Accounts } from './index.ts';
 
+const registrationClosed = () => new DoorwardError('registration_closed');
+
+/** Another request deleted the account after the guard had seen it: its token is dead. */
+function refuseDeleted(error: unknown): never {
+  if (error instanceof DoorwardError && error.code === 'user_not_found') {
+    throw new DoorwardError('invalid_token', { reason: 'the account has just been deleted' });
+  }
+  throw error;
+}
+
 export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.post(
       '/signup',
       {
         config: { access: 'public' },
+        // What will be refused is refused before a body is read.
+        onRequest: (_request, _reply, done) =>
+          done(accounts.isRegistrationOpen ? undefined : registrationClosed()),
         schema: {
           tags: ['account'],
           operationId: 'signup',
@@ -60,7 +74,7 @@ export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
           body: Closed({ name: Type.Optional(Name), email: Type.Optional(Email) }),
           response: { 200: UserRead, ...mayFail(409) },
         },
-        handler: (request) => accounts.change(request.auth.user.id, request.body),
+        handler: (request) => accounts.change(request.auth.user.id, request.body).catch(refuseDeleted),
       });
     }
 
@@ -77,7 +91,7 @@ export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
         },
       },
       async (request, reply) => {
-        await accounts.close({ userId: request.auth.user.id, ...request.body });
+        await accounts.close({ userId: request.auth.user.id, ...request.body }).catch(refuseDeleted);
         return reply.code(204).send();
       },
     );

@@ -60,6 +60,11 @@ export const SessionRead = Type.Object(
   { title: 'SessionRead' },
 );
 
+/** Another request ended the session first. */
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof DoorwardError && error.code === 'session_not_found')) throw error;
+}
+
 function missingRefreshToken(): ValidationError {
   return new ValidationError([{ type: 'missing', loc: ['body', 'refresh_token'], msg: 'Field required' }]);
 }
@@ -167,7 +172,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
         config: { access: 'public' },
         onRequest(request, reply, done) {
           if (cookieTokens(request).length > 0) done();
-          else app.currentUser.call(app, request, reply, done);
+          else app.activeUser.call(app, request, reply, done);
         },
         schema: {
           tags: ['sessions'],
@@ -185,7 +190,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
           browser.clearCookies(reply);
         } else {
           const { user, session } = request.auth;
-          await sessions.end(user.id, 'logged_out', { sid: session.sid });
+          await sessions.end(user.id, 'logged_out', { sid: session.sid }).catch(ignoreEnded);
         }
         return reply.code(204).send();
       },
