@@ -39,12 +39,14 @@ export async function createDoorward(
   let ready: Promise<FastifyInstance> | undefined;
 
   async function build(): Promise<FastifyInstance> {
-    const proxies = core.settings.TRUSTED_PROXIES.split(',').map((proxy) => proxy.trim());
+    const proxies = core.settings.TRUSTED_PROXIES.split(',')
+      .map((proxy) => proxy.trim())
+      .filter((proxy) => proxy !== '');
     const app = Fastify({
       ...serverOptions,
       loggerInstance: core.kernel.log as FastifyBaseLogger,
       logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
-      trustProxy: proxies.filter((proxy) => proxy !== ''),
+      trustProxy: proxies.length > 0 ? proxies : false,
     });
     const answerNotFound = (request: FastifyRequest, reply: FastifyReply) =>
       sendNotFound(request, reply.headers(securityHeaders));

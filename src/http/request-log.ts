@@ -6,8 +6,8 @@ const quietLevels = new Set(['warn', 'error', 'fatal', 'silent']);
 
 /** One entry a request: what was asked, without the query string, and how it went. */
 export function installRequestLog(app: FastifyInstance): void {
+  if (quietLevels.has(app.log.level)) return;
   app.addHook('onResponse', (request, reply, done) => {
-    if (quietLevels.has(request.log.level)) return done();
     const [path = ''] = request.url.split('?', 1);
     request.log.info(
       {

@@ -9,7 +9,7 @@ import { endSessions } from './end.ts';
 import { type Introspection, introspect, readToken } from './introspect.ts';
 import { type ListedSession, listSessions } from './list.ts';
 import { type Client, logIn } from './login.ts';
-import { refresh } from './refresh.ts';
+import { createRefresh } from './refresh.ts';
 import { deleteExpiredSessions, type SessionEnd, type SessionSelection } from './store.ts';
 import type { IssuedTokens } from './tokens.ts';
 import { createVerifyAccess } from './verify-access.ts';
@@ -63,7 +63,7 @@ export function createSessions(
   });
   const sessions: Sessions = {
     logIn: (input) => logIn(kernel, features, input),
-    refresh: (input) => refresh(kernel, features, input),
+    refresh: createRefresh(kernel, features),
     authenticate,
     list: (userId, currentSid) => listSessions(kernel, userId, currentSid),
     async end(userId, reason, selection = {}) {

@@ -1,77 +1,82 @@
-import { type RefreshTokenClaims, verifyRefreshToken } from '../../crypto/tokens.ts';
-import type { Transaction } from '../../database/database.ts';
+import { verifyRefreshToken } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Keys } from '../keys/index.ts';
 import { endSessions } from './end.ts';
 import type { Client } from './login.ts';
 import { decideRotation } from './rotation.ts';
-import { changeRotation, findSession, noteGenerationGiven, type SessionRow } from './store.ts';
+import { changeRotation, noteGenerationGiven, prepareRefreshLookup, type SessionRow } from './store.ts';
 import { type IssuedTokens, issueTokens } from './tokens.ts';
 
 /** Each further try means that another request moved the session on in between, which few can do within one grace. */
 const maxTries = 20;
 
 /**
- * Gives the tokens of a session's current generation for a refresh token, rotating it when it is time.
+ * Makes what gives the tokens of a session's current generation for a refresh token, rotating it when it is time. The
+ * session is read as it is committed, and what is decided on it is written only while it still is as it was read.
  * @throws DoorwardError `invalid_refresh_token`. A spent token also ends its session, and where it came from is kept.
  */
-export async function refresh(
-  kernel: Kernel,
-  features: { keys: Keys },
-  input: { refresh_token: string; client: Client },
-): Promise<IssuedTokens> {
+export function createRefresh(kernel: Kernel, features: { keys: Keys }) {
   const { db, clock, settings } = kernel;
-  const keys = features.keys.current();
-  const claims = await verifyRefreshToken(input.refresh_token, keys, clock.now()).catch((error) => {
-    throw new DoorwardError('invalid_refresh_token', { reason: error.message, cause: error });
-  });
-  for (let tries = 0; tries < maxTries; tries++) {
-    const now = clock.now();
-    const outcome = await db.transaction((tx) => apply(kernel, tx, claims, input.client, now));
-    if (outcome === 'reused') {
-      kernel.log.warn(
-        { sid: claims.sid, user_id: Number(claims.sub), network: input.client.network },
-        'a spent refresh token was shown; its session has ended',
-      );
-      throw new DoorwardError('invalid_refresh_token', { reason: 'the refresh token is spent' });
+  const lookUp = prepareRefreshLookup(db);
+
+  return async (input: { refresh_token: string; client: Client }): Promise<IssuedTokens> => {
+    const keys = features.keys.current();
+    const claims = await verifyRefreshToken(input.refresh_token, keys, clock.now()).catch((error) => {
+      throw new DoorwardError('invalid_refresh_token', { reason: error.message, cause: error });
+    });
+    for (let tries = 0; tries < maxTries; tries++) {
+      const now = clock.now();
+      const session = await lookUp(claims.sid);
+      if (session === undefined || String(session.user_id) !== claims.sub) {
+        throw new DoorwardError('invalid_refresh_token', { reason: 'no such session' });
+      }
+      if (!session.is_active) {
+        throw new DoorwardError('invalid_refresh_token', { reason: 'the user is not active' });
+      }
+      const outcome = await apply(kernel, session, claims.gen, input.client, now);
+      if (outcome === 'reused') {
+        kernel.log.warn(
+          { sid: claims.sid, user_id: session.user_id, network: input.client.network },
+          'a spent refresh token was shown; its session has ended',
+        );
+        throw new DoorwardError('invalid_refresh_token', { reason: 'the refresh token is spent' });
+      }
+      if (outcome !== 'moved') return issueTokens(outcome, keys, settings, now);
     }
-    if (outcome !== 'moved') return issueTokens(outcome, keys, settings, now);
-  }
-  throw new DoorwardError('overloaded', { reason: 'the session was moved on by others at every try' });
+    throw new DoorwardError('overloaded', { reason: 'the session was moved on by others at every try' });
+  };
 }
 
-/** Decides and writes in one transaction. `moved` when another request came in between. */
+/** Decides, and writes in one transaction. `moved` when another request came in between. */
 async function apply(
   kernel: Kernel,
-  tx: Transaction,
-  claims: RefreshTokenClaims,
+  session: SessionRow,
+  shownGeneration: number,
   client: Client,
   now: Date,
 ): Promise<SessionRow | 'reused' | 'moved'> {
-  const session = await findSession(tx, claims.sid);
-  if (session === undefined || String(session.user_id) !== claims.sub) {
-    throw new DoorwardError('invalid_refresh_token', { reason: 'no such session' });
-  }
-  if (!session.is_active)
-    throw new DoorwardError('invalid_refresh_token', { reason: 'the user is not active' });
+  const { db, settings } = kernel;
   const time = now.toISOString();
   const change = async (changes: Partial<SessionRow>) =>
-    (await changeRotation(tx, session, changes)) ? { ...session, ...changes } : 'moved';
+    (await db.transaction((tx) => changeRotation(tx, session, changes)))
+      ? { ...session, ...changes }
+      : 'moved';
 
-  switch (decideRotation(session, claims.gen, now, kernel.settings.REFRESH_GRACE_SECONDS)) {
+  switch (decideRotation(session, shownGeneration, now, settings.REFRESH_GRACE_SECONDS)) {
     case 'refuse':
       throw new DoorwardError('invalid_refresh_token', { reason: 'the session has ended' });
-    case 'reuse': {
-      // Nothing is changed by this but who comes first: a session that moved meanwhile is judged anew.
-      if (!(await changeRotation(tx, session, { last_seen_at: session.last_seen_at }))) return 'moved';
-      await endSessions(kernel, tx, session.user_id, {
-        reason: 'refresh_token_reused',
-        sid: session.id,
-        network: client.network,
+    case 'reuse':
+      return db.transaction(async (tx) => {
+        // Nothing is changed by this but who comes first: a session that moved meanwhile is judged anew.
+        if (!(await changeRotation(tx, session, { last_seen_at: session.last_seen_at }))) return 'moved';
+        await endSessions(kernel, tx, session.user_id, {
+          reason: 'refresh_token_reused',
+          sid: session.id,
+          network: client.network,
+        });
+        return 'reused';
       });
-      return 'reused';
-    }
     case 'rotate':
       return change({
         generation: session.generation + 1,
@@ -80,11 +85,12 @@ async function apply(
         generation_used_at: null,
         last_seen_at: time,
       });
-    case 'give':
+    case 'give': {
       // However many ask at once, the mark only moves on.
-      return session.generation_given_at >= time || (await noteGenerationGiven(tx, session, time))
-        ? session
-        : 'moved';
+      if (session.generation_given_at >= time) return session;
+      const isNoted = await db.transaction((tx) => noteGenerationGiven(tx, session, time));
+      return isNoted ? session : 'moved';
+    }
     case 'keep':
       // The token that is shown came into use by that, which bounds how long its parent is honoured.
       return session.generation_used_at === null

@@ -77,6 +77,14 @@ export async function insertSession(tx: Transaction, session: SessionRow): Promi
 /** A session and whether its user may log in. */
 export type RefreshableSession = SessionRow & { is_active: boolean };
 
+/** A session by its id, for the one read of every refresh. */
+export function prepareRefreshLookup(db: Database) {
+  return db.keyedRead<RefreshableSession>(`
+    select sessions.id as lookup_key, sessions.*, users.is_active
+    from sessions join users on users.id = sessions.user_id
+    where sessions.id = key_placeholder`);
+}
+
 export function findSession(db: Kysely<Tables>, sid: string): Promise<RefreshableSession | undefined> {
   return db
     .selectFrom('sessions')
