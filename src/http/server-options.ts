@@ -28,6 +28,9 @@ export function createRequestIds(): () => string {
 
 const requestId = createRequestIds();
 
+/** How long a client may take to read that it was refused, in milliseconds. */
+const lingerMs = 1_000;
+
 /** Options of the Fastify instance of the standalone server. All times in milliseconds. */
 export const serverOptions = {
   bodyLimit: BODY_LIMIT,
@@ -74,9 +77,19 @@ function sendParserError(error: ConnectionError, socket: Socket): void {
     connection: 'close',
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () =>
-    socket.destroy(),
-  );
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+  closeLingering(socket);
+}
+
+/**
+ * Drops what still comes, until the client ends the connection or `lingerMs` have passed. A connection that is closed on
+ * unread octets is reset, and a client that was still sending would lose the answer (RFC 9112, section 9.6).
+ */
+function closeLingering(socket: Socket): void {
+  socket.removeAllListeners('data');
+  socket.on('data', () => {});
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** Whether an answer to an earlier request is already on this connection, which ours would corrupt. */
