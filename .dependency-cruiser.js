@@ -60,6 +60,16 @@ export default {
       '^src/cli/',
     ),
     layer(
+      'observed-from-outside',
+      '^src/(crypto|database|http|features|cli)/|^src/(kernel|doorward|app|plugin)\\.ts$',
+      '^src/observability/',
+    ),
+    layer(
+      'throttle-below',
+      '^src/features/throttle/',
+      '^src/features/(passwords|accounts|keys|sessions|revocations|services|admin|health)/',
+    ),
+    layer(
       'passwords-below',
       '^src/features/passwords/',
       '^src/features/(accounts|keys|sessions|revocations|services|admin|health)/',

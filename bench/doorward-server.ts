@@ -1,5 +1,6 @@
 /** A Doorward in a process of its own. Started by `startChild` with the settings. */
 import { createDoorward } from '../src/app.ts';
+import { observe } from '../src/observability/index.ts';
 import { lowerPoolPriority } from '../src/pool-priority.ts';
 import { serveMessages } from './processes.ts';
 
@@ -16,14 +17,20 @@ export interface Usage {
   cpuMicroseconds: number;
 }
 
-const doorward = await createDoorward({ PORT: 0, ...JSON.parse(process.argv[2] ?? '{}') });
+const doorward = await createDoorward({
+  PORT: 0,
+  RATE_LIMITS: 'off',
+  ...JSON.parse(process.argv[2] ?? '{}'),
+});
 // As `startServer` does.
 lowerPoolPriority();
 
 serveMessages<Message>(
   async (message) => {
     if (message.do === 'listen') {
-      const url = await (await doorward.app()).listen({ host: '127.0.0.1', port: 0 });
+      // As `startServer` does.
+      const app = await doorward.app((await observe(doorward)).watch);
+      const url = await app.listen({ host: '127.0.0.1', port: 0 });
       return { url } satisfies Listening;
     }
     if (message.do === 'sign in') {

@@ -2,7 +2,11 @@
 import { createDoorward } from '../src/app.ts';
 import { serveMessages } from './processes.ts';
 
-const doorward = await createDoorward({ PORT: 0, ...JSON.parse(process.argv[2] ?? '{}') });
+const doorward = await createDoorward({
+  PORT: 0,
+  RATE_LIMITS: 'off',
+  ...JSON.parse(process.argv[2] ?? '{}'),
+});
 
 serveMessages<{ do: 'listen' } | { do: 'usage' } | { do: 'sign in'; sessions: number }>(
   async (message) => {

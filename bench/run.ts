@@ -7,9 +7,11 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../test/support/postgres.ts';
+import { audit } from './audit.ts';
 import { list } from './list.ts';
 import { login, underLogins } from './login.ts';
 import { me } from './me.ts';
+import { metrics } from './metrics.ts';
 import { refresh } from './refresh.ts';
 import { holds, printRows, type Row } from './report.ts';
 import { revocation } from './revocation.ts';
@@ -29,11 +31,13 @@ const benches: Record<string, Bench> = {
   me,
   login,
   'under-logins': underLogins,
+  metrics,
   refresh,
   verify,
   revocation,
   'session-size': sessionSize,
   list,
+  audit,
 };
 
 const { values, positionals } = parseArgs({

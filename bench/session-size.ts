@@ -17,7 +17,7 @@ const insert = (sid: string) => [
 /** Bytes that a session and a revocation take, indexes included, over 100,000 of each. */
 export async function sessionSize(database: BenchDatabase): Promise<Row[]> {
   const url = await database.createUrl();
-  const doorward = await createDoorward({ DATABASE_URL: url, LOG_LEVEL: 'silent' });
+  const doorward = await createDoorward({ DATABASE_URL: url, LOG_LEVEL: 'silent', RATE_LIMITS: 'off' });
   await doorward.admin.create({ email: 'size@example.com', password: 'SecurePass123!', name: 'Size' });
   await doorward.close();
   const bytes = url.startsWith('sqlite:') ? fillSqlite(url.slice('sqlite:'.length)) : await fillPostgres(url);

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import Fastify, {
   type FastifyBaseLogger,
@@ -22,8 +22,11 @@ export interface Doorward extends Core {
   handler(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** For everything that speaks the Fetch standard. `remoteAddress` is the client's, when the host knows it. */
   fetch(request: Request, options?: { remoteAddress?: string }): Promise<Response>;
-  /** The Fastify application that serves Doorward alone, under `/auth`. */
-  app(): Promise<FastifyInstance>;
+  /**
+   * The Fastify application that serves Doorward alone, under `/auth`. The first call makes it, and may have it
+   * prepared before it has routes.
+   */
+  app(prepare?: (app: FastifyInstance) => void): Promise<FastifyInstance>;
 }
 
 /**
@@ -38,16 +41,17 @@ export async function createDoorward(
   const plugin = createPlugin(core, () => isDraining);
   let ready: Promise<FastifyInstance> | undefined;
 
-  async function build(): Promise<FastifyInstance> {
-    const proxies = core.settings.TRUSTED_PROXIES.split(',')
-      .map((proxy) => proxy.trim())
-      .filter((proxy) => proxy !== '');
+  async function build(prepare?: (app: FastifyInstance) => void): Promise<FastifyInstance> {
     const app = Fastify({
       ...serverOptions,
       loggerInstance: core.kernel.log as FastifyBaseLogger,
       logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
-      trustProxy: proxies.length > 0 ? proxies : false,
     });
+    prepare?.(app);
+    // Known to the router, so that a known path answers them with 405. To CONNECT Node answers by itself.
+    for (const method of METHODS) {
+      if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
+    }
     const answerNotFound = (request: FastifyRequest, reply: FastifyReply) =>
       sendNotFound(request, reply.headers(securityHeaders));
     app.setNotFoundHandler(answerNotFound);
@@ -64,8 +68,8 @@ export async function createDoorward(
     return app;
   }
 
-  const app = () => {
-    ready ??= build();
+  const app: Doorward['app'] = (prepare) => {
+    ready ??= build(prepare);
     return ready;
   };
 

@@ -3,12 +3,15 @@ import type { Migration } from './database/database.ts';
 import { openDatabase } from './database/open.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
+import { type Audit, auditMigrations, createAudit } from './features/audit/index.ts';
+import { createHealth, type Health } from './features/health/index.ts';
 import { type Keys, keyMigrations, loadKeys, settleSecretKey } from './features/keys/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
 import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
-import { type Clock, createEvents, type Kernel, type Log } from './kernel.ts';
+import { createThrottle, type Throttle, throttleMigrations } from './features/throttle/index.ts';
+import { type Clock, createCounters, createEvents, type Kernel, type Log } from './kernel.ts';
 import { createLog } from './log.ts';
 import { type GivenSettings, readSettings, type Settings } from './settings.ts';
 
@@ -21,6 +24,8 @@ export const migrations: readonly Migration[] = [
   ...adminMigrations,
   ...revocationMigrations,
   ...serviceMigrations,
+  ...throttleMigrations,
+  ...auditMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -34,6 +39,8 @@ export interface DoorwardOptions {
 export interface Core extends AuthService {
   readonly settings: Settings;
   readonly kernel: Kernel;
+  readonly audit: Audit;
+  readonly throttle: Throttle;
   readonly accounts: Accounts;
   readonly passwords: Passwords;
   readonly keys: Keys;
@@ -41,6 +48,7 @@ export interface Core extends AuthService {
   readonly revocations: Revocations;
   readonly services: Services;
   readonly admin: Admin;
+  readonly health: Health;
   /** Waits for hashes under way, then closes the database. */
   close(): Promise<void>;
 }
@@ -48,6 +56,7 @@ export interface Core extends AuthService {
 /** How soon an instance learns of a key that another one made or withdrew. */
 const keyReloadIntervalMs = 1000;
 const maintenanceIntervalMs = 10 * 60_000;
+const checkpointIntervalMs = 60_000;
 
 /**
  * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature.
@@ -68,14 +77,19 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     await db.migrate(migrations);
     const secretKey = await settleSecretKey(db, read.SECRET_KEY, read.DATABASE_URL);
     const settings = Object.freeze({ ...read, SECRET_KEY: secretKey });
-    const kernel: Kernel = { settings, db, clock, log, events: createEvents() };
-    const passwords = createPasswords(kernel);
-    const accounts = createAccounts(kernel, passwords);
+    const base = { settings, db, clock, log, events: createEvents(), counters: createCounters() };
+    const audit = createAudit(base, secretKey);
+    const kernel: Kernel = { ...base, audit };
+    const throttle = createThrottle(kernel, secretKey);
+    const passwords = createPasswords(kernel, throttle);
+    const accounts = createAccounts(kernel, { passwords, throttle });
     const keys = await loadKeys(kernel, secretKey);
-    const sessions = createSessions(kernel, { accounts, passwords, keys });
+    // Not before it is known that SECRET_KEY is the right one.
+    await audit.prepare();
+    const sessions = createSessions(kernel, { accounts, passwords, throttle, keys });
     const revocations = createRevocations(kernel, { keys });
     const services = createServices(kernel);
-    const admin = createAdmin(kernel, { accounts }, secretKey);
+    const admin = createAdmin(kernel, { accounts, throttle }, secretKey);
     const auth = createAuthService({
       keys: () => keys.current(),
       parties: tokenParties(settings),
@@ -88,7 +102,10 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(keyReloadIntervalMs, 'reloading the keys', () => keys.reload()),
       every(maintenanceIntervalMs, 'maintaining the keys', () => keys.maintain()),
       every(maintenanceIntervalMs, 'removing expired sessions', () => sessions.deleteExpired()),
+      every(maintenanceIntervalMs, 'removing expired throttle counters', () => throttle.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
+      every(maintenanceIntervalMs, 'removing old audit events', () => audit.prune()),
+      every(checkpointIntervalMs, 'writing an audit checkpoint', () => audit.checkpoint()),
     ];
     function every(intervalMs: number, what: string, work: () => Promise<void>): NodeJS.Timeout {
       let isRunning = false;
@@ -108,6 +125,8 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       ...auth,
       settings,
       kernel,
+      audit,
+      throttle,
       accounts,
       passwords,
       keys,
@@ -115,10 +134,14 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       revocations,
       services,
       admin,
+      health: createHealth(kernel, { keys, migrations }),
       async close() {
         for (const timer of timers) clearInterval(timer);
         revocations.stop();
         await passwords.queue.drain();
+        await audit
+          .checkpoint()
+          .catch((error) => log.warn({ err: error }, 'the last audit checkpoint was not written'));
         await db.close();
       },
     };

@@ -34,6 +34,7 @@ export const failures = {
   request_timeout: [408, 'Request timeout'],
   payload_too_large: [413, 'Payload too large'],
   unsupported_media_type: [415, 'Unsupported media type'],
+  rate_limited: [429, 'Too many requests'],
   header_fields_too_large: [431, 'Request header fields too large'],
   internal_error: [500, 'Internal server error'],
   overloaded: [503, 'Service is overloaded'],
@@ -44,6 +45,14 @@ export const failures = {
 /** A code from the closed list. */
 export type FailureCode = keyof typeof failures;
 
+/** A budget that is spent, for the `RateLimit` headers. It tells nothing of whom it was asked for. */
+export interface SpentBudget {
+  /** What is budgeted, e.g. `login`. */
+  readonly policy: string;
+  readonly quota: number;
+  readonly windowSeconds: number;
+}
+
 /** A failure from the closed list. `message` and `cause` are for the log; `detail` is what a client sees. */
 export class DoorwardError extends Error {
   override readonly name = 'DoorwardError';
@@ -52,10 +61,11 @@ export class DoorwardError extends Error {
   readonly detail: string;
   /** Seconds after which trying again makes sense; sent as `Retry-After`. */
   readonly retryAfterSeconds: number | undefined;
+  readonly budget: SpentBudget | undefined;
 
   constructor(
     code: FailureCode,
-    options: { reason?: string; cause?: unknown; retryAfterSeconds?: number } = {},
+    options: { reason?: string; cause?: unknown; retryAfterSeconds?: number; budget?: SpentBudget } = {},
   ) {
     const [status, detail] = failures[code];
     super(options.reason ?? detail, options.cause === undefined ? {} : { cause: options.cause });
@@ -63,6 +73,7 @@ export class DoorwardError extends Error {
     this.status = status;
     this.detail = detail;
     this.retryAfterSeconds = options.retryAfterSeconds ?? (status === 503 ? 1 : undefined);
+    this.budget = options.budget;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AuditKind } from './audit-kinds.ts';
 import type { Database, Transaction } from './database/database.ts';
 import type { Settings } from './settings.ts';
 
@@ -32,6 +33,37 @@ export interface Events {
   emit<K extends keyof DomainEvents>(tx: Transaction, kind: K, event: DomainEvents[K]): Promise<void>;
 }
 
+/** Something that happened, for the audit log. Who did it and from where is added from the origin. */
+export interface NewAuditEvent {
+  readonly kind: AuditKind;
+  /** Whom it concerns; null when it concerns nobody or nobody known. */
+  readonly user_id: number | null;
+  /** Overrides the origin's: a login is done by the user whom it signs in. */
+  readonly actor?: number | null;
+  /** No secret, no token, nothing that somebody typed where a password may stand. */
+  readonly detail?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+}
+
+/** Where changes and refusals are written down. */
+export interface AuditTrail {
+  /** Appends an event in the transaction of what it tells; last in it, as it holds a lock until the transaction ends. */
+  record(tx: Transaction, event: NewAuditEvent): Promise<void>;
+}
+
+/** What is counted beside the requests. Labels come from closed lists. */
+export interface Counts {
+  logins: 'succeeded' | 'failed' | 'throttled' | 'deactivated';
+  refreshes: 'rotated' | 'given' | 'refused' | 'reused' | 'throttled';
+  throttled: 'account' | 'pair' | 'network' | 'device';
+}
+
+/** Counts what happens; whoever watches (`METRICS_PORT`) is told. */
+export interface Counters {
+  count<K extends keyof Counts>(what: K, label: Counts[K]): void;
+  /** From now on `listener` is told of every count. */
+  watch(listener: (what: keyof Counts, label: string) => void): void;
+}
+
 /** What every feature is given. */
 export interface Kernel {
   readonly settings: Settings;
@@ -39,6 +71,8 @@ export interface Kernel {
   readonly clock: Clock;
   readonly log: Log;
   readonly events: Events;
+  readonly audit: AuditTrail;
+  readonly counters: Counters;
 }
 
 /** Calls the listeners in the order in which they asked; a listener that fails undoes the transaction. */
@@ -57,6 +91,18 @@ export function createEvents(): Events {
     },
     async emit(tx, kind, event) {
       for (const listener of listeners[kind]) await listener(tx, event);
+    },
+  };
+}
+
+export function createCounters(): Counters {
+  const listeners: ((what: keyof Counts, label: string) => void)[] = [];
+  return {
+    count(what, label) {
+      for (const listener of listeners) listener(what, label);
+    },
+    watch(listener) {
+      listeners.push(listener);
     },
   };
 }

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin';
 import type { Core } from './doorward.ts';
 import { accountRoutes } from './features/accounts/index.ts';
 import { adminRoutes } from './features/admin/index.ts';
+import { auditRoutes } from './features/audit/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { keyRoutes } from './features/keys/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
@@ -12,6 +13,7 @@ import { sessionRoutes, userSessionRoutes } from './features/sessions/index.ts';
 import { installAccess } from './http/access.ts';
 import { installBodyParsers } from './http/body-parsers.ts';
 import { type BrowserRules, createBrowserRules } from './http/browser.ts';
+import { installClientAddress } from './http/client-address.ts';
 import { installCors } from './http/cors.ts';
 import { createGuards, createServiceGuard, type Guards } from './http/guards.ts';
 import { registerOpenApi } from './http/openapi.ts';
@@ -19,6 +21,7 @@ import { installReplies, refuseOtherMethods, sendNotFound } from './http/replies
 import { installRequestLog } from './http/request-log.ts';
 import { createSerializerCompiler } from './http/serialization.ts';
 import { createValidatorCompiler } from './http/validation.ts';
+import { withOrigin } from './origin.ts';
 import { version } from './version.ts';
 
 declare module 'fastify' {
@@ -48,6 +51,7 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
     for (const name of ['currentUser', 'activeUser', 'adminUser'] as const) host.decorate(name, guards[name]);
 
     await host.register(async (app) => {
+      installClientAddress(app, core.settings);
       installRequestLog(app);
       installReplies(app);
       installCors(app, browser);
@@ -58,7 +62,12 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
       if (docs) await registerOpenApi(app, { prefix, version, title: 'Doorward' });
       installAccess(app, { ...guards, service: createServiceGuard(core.services.authenticate) });
       app.register(keyRoutes(core.keys));
-      if (health) app.register(healthRoutes(core.kernel.db, isDraining));
+      // Once the body is read: what reads it would lose the context.
+      app.addHook('preHandler', (request, _reply, done) => {
+        const actor = request.auth?.user.id ?? null;
+        withOrigin({ via: 'http', actor, network: request.clientAddress, request_id: request.id }, done);
+      });
+      if (health) app.register(healthRoutes(core.health, isDraining));
       app.register(async (auth) => mountFeatures(auth, core, browser), { prefix });
       finish();
     });
@@ -73,6 +82,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions, browser));
   app.register(adminRoutes(core.admin));
+  app.register(auditRoutes(core.audit));
   app.register(serviceRoutes(core.sessions));
   if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));
   app.register(userSessionRoutes(core.sessions, core.admin.find));

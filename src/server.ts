@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDoorward, type Doorward } from './app.ts';
 import type { DoorwardOptions } from './doorward.ts';
+import { type Observation, observe } from './observability/index.ts';
 import { lowerPoolPriority } from './pool-priority.ts';
 import type { GivenSettings } from './settings.ts';
 
@@ -9,6 +10,8 @@ export interface RunningServer {
   readonly doorward: Doorward;
   /** Where it listens. */
   readonly url: string;
+  /** Where its metrics are, unless they are off. */
+  readonly metricsUrl: string | undefined;
   /**
    * Stops accepting, finishes what is under way and closes the database. What is not finished after nine seconds is
    * cut off.
@@ -18,6 +21,9 @@ export interface RunningServer {
 
 const drainLimitMs = 9_000;
 const idleCheckMs = 50;
+/** For the last spans, once all is closed: beside a long drain, and beside a short one. */
+const leastFlushMs = 500;
+const mostFlushMs = 2_000;
 
 /**
  * Serves an instance on HOST and PORT. `announce` is given the lines an operator reads at the start.
@@ -32,12 +38,16 @@ export async function startServer(
   // Loading the keys has made libuv's pool.
   lowerPoolPriority();
   const { HOST: host, PORT: port } = doorward.settings;
+  let observation: Observation | undefined;
   try {
-    const app = await doorward.app();
+    observation = await observe(doorward);
+    const { watch, metricsUrl, stop: stopObserving } = observation;
+    const app = await doorward.app(watch);
     // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node's own 417 has no shape.
-    app.server.on('checkExpectation', (request, response) => app.routing(request, response));
+    app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
     const url = await app.listen({ host, port, listenTextResolver: () => 'listening' });
     announce(`Doorward listens on ${url}, documentation at ${url}/docs`);
+    if (metricsUrl !== undefined) announce(`Metrics at ${metricsUrl}`);
     const token = await doorward.admin.setupToken();
     if (token !== undefined) {
       announce(`No admin yet. Make the first one with this setup token: ${token}`);
@@ -45,6 +55,7 @@ export async function startServer(
 
     let stopping: Promise<void> | undefined;
     const stop = async () => {
+      const cutOffAt = performance.now() + drainLimitMs;
       const closing = doorward.close();
       // A connection whose request was under way is kept alive after the answer, and would hold up the end.
       const closeIdle = setInterval(() => app.server.closeIdleConnections(), idleCheckMs);
@@ -56,11 +67,14 @@ export async function startServer(
         await doorward.kernel.db.close();
       } finally {
         clearInterval(closeIdle);
+        const leftMs = cutOffAt - performance.now();
+        await stopObserving(Math.max(leastFlushMs, Math.min(mostFlushMs, leftMs)));
       }
     };
     return {
       doorward,
       url,
+      metricsUrl,
       stop() {
         stopping ??= stop();
         return stopping;
@@ -68,6 +82,7 @@ export async function startServer(
     };
   } catch (error) {
     await doorward.close();
+    await observation?.stop(0);
     throw error;
   }
 }

@@ -20,7 +20,39 @@ const scenarios: [name: (typeof settingNames)[number], bad: string[], good: stri
     ],
     ['https://id.example.com', 'http://localhost:8000', 'https://example.com/id'],
   ],
-  ['TRUSTED_PROXIES', ['everybody', '10.0.0.0/8;zz', '*'], ['', '127.0.0.1', '10.0.0.0/8, ::1']],
+  [
+    'TRUSTED_PROXIES',
+    [
+      'everybody',
+      '10.0.0.0/8;zz',
+      '*',
+      '10.0.0.256',
+      '10.0.0.0/33',
+      '0.0.0.0/0',
+      '::1/129',
+      '010.1.1.1',
+      '1/8',
+    ],
+    ['', '127.0.0.1', '10.0.0.0/8, ::1', '2001:db8::/32,::ffff:10.0.0.0/104'],
+  ],
+  ['TRUSTED_PROXY_HEADER', ['', 'Forwarded', 'x-real-ip'], ['x-forwarded-for', 'forwarded']],
+  ['METRICS_PORT', ['', '-1', '65536', '9.5', 'on'], ['0', '9464']],
+  ...(['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] as const).map(
+    (name): [typeof name, string[], string[]] => [
+      name,
+      [
+        '',
+        'zz',
+        'zz:4318',
+        'grpc://zz:4317',
+        'https://u:zz@h',
+        'https://zz@h',
+        'https://h/?k=zz',
+        'http://h#zz',
+      ],
+      ['http://localhost:4318', 'https://otel.example.com/some/path/'],
+    ],
+  ),
   ['LOG_LEVEL', ['', 'INFO', 'verbose'], ['info', 'debug', 'warn', 'error', 'silent']],
   [
     'DATABASE_URL',
@@ -56,6 +88,8 @@ const scenarios: [name: (typeof settingNames)[number], bad: string[], good: stri
     ['', 'https://app.example.com', 'https://a.example.com, http://localhost:3000'],
   ],
   ['SESSION_EXPIRE_DAYS', ['0', '-30', '3651', 'never'], ['0.5', '30']],
+  ['AUDIT_RETENTION_DAYS', ['-1', '0.5', '36501', 'for ever'], ['0', '365']],
+  ['AUDIT_HEAD_FILE', ['', 'zz\0'], ['/var/lib/doorward/audit.head']],
   ['REGISTRATION', ['', 'OPEN', 'anybody'], ['open', 'invite', 'closed']],
   ['PASSWORD_POLICY', ['', 'strict'], ['composition', 'nist']],
   ['ARGON2_MEMORY_KIB', ['7167', '1048577', '64MB'], ['12288', '65536']],
@@ -63,6 +97,15 @@ const scenarios: [name: (typeof settingNames)[number], bad: string[], good: stri
   ['ARGON2_LANES', ['0', '17', 'four'], ['1', '16']],
   ['HASH_CONCURRENCY', ['0', '257', 'all'], ['1', '256']],
   ['HASH_QUEUE_LIMIT', ['-1', '100001', 'none'], ['0', '100000']],
+  ['RATE_LIMITS', ['', 'ON', 'no'], ['on', 'off']],
+  ['THROTTLE_ACCOUNT_FREE_FAILURES', ['0', '1001', 'few'], ['1', '5']],
+  ['THROTTLE_ACCOUNT_MAX_WAIT_SECONDS', ['0', '86401', '1.5'], ['1', '900']],
+  ['THROTTLE_ACCOUNT_MAX_FAILURES', ['0', '1001', 'many'], ['1', '100']],
+  ['THROTTLE_PAIR_FAILURES_PER_HOUR', ['0', '1000001', 'few'], ['1', '20']],
+  ['THROTTLE_NETWORK_FAILURES_PER_HOUR', ['0', '1000001', 'few'], ['1', '200']],
+  ['THROTTLE_NETWORK_SIGN_UPS_PER_HOUR', ['0', '1000001', 'few'], ['1', '60']],
+  ['THROTTLE_NETWORK_SETUPS_PER_HOUR', ['0', '1000001', 'few'], ['1', '20']],
+  ['THROTTLE_NETWORK_REFUSED_REFRESHES_PER_HOUR', ['0', '1000001', 'few'], ['1', '600']],
 ];
 
 function faults(given: object): readonly string[] {
@@ -118,6 +161,11 @@ test('hashes weaker than every minimum of OWASP stop the start', () => {
   }
 });
 
+test('the metrics have a port of their own', () => {
+  assert.deepEqual(faults({ METRICS_PORT: 8000 }), ['METRICS_PORT must be another port than PORT']);
+  assert.deepEqual(faults({ METRICS_PORT: 0, PORT: 0 }), []);
+});
+
 test('the defaults are those of the contract', () => {
   const { HASH_CONCURRENCY, HASH_QUEUE_LIMIT, DATABASE_POOL_SIZE, ...settings } = readSettings({});
   assert.ok(HASH_CONCURRENCY >= 1 && HASH_QUEUE_LIMIT >= 1 && DATABASE_POOL_SIZE >= 1);
@@ -130,6 +178,7 @@ test('the defaults are those of the contract', () => {
     AUDIENCE: 'http://127.0.0.1:8000',
     CORS_ORIGINS: '',
     TRUSTED_PROXIES: '',
+    TRUSTED_PROXY_HEADER: 'x-forwarded-for',
     LOG_LEVEL: 'info',
     SECRET_KEY: undefined,
     ALGORITHM: 'ES256',
@@ -140,11 +189,22 @@ test('the defaults are those of the contract', () => {
     REFRESH_GRACE_SECONDS: 10,
     SESSION_EXPIRE_DAYS: 30,
     REVOCATION_FEED: 'on',
+    AUDIT_RETENTION_DAYS: 365,
+    AUDIT_HEAD_FILE: './data/doorward.db.audit-head',
     REGISTRATION: 'open',
     PASSWORD_POLICY: 'composition',
     ARGON2_MEMORY_KIB: 65536,
     ARGON2_PASSES: 3,
     ARGON2_LANES: 4,
+    RATE_LIMITS: 'on',
+    THROTTLE_ACCOUNT_FREE_FAILURES: 5,
+    THROTTLE_ACCOUNT_MAX_WAIT_SECONDS: 900,
+    THROTTLE_ACCOUNT_MAX_FAILURES: 100,
+    THROTTLE_PAIR_FAILURES_PER_HOUR: 20,
+    THROTTLE_NETWORK_FAILURES_PER_HOUR: 200,
+    THROTTLE_NETWORK_SIGN_UPS_PER_HOUR: 60,
+    THROTTLE_NETWORK_SETUPS_PER_HOUR: 20,
+    THROTTLE_NETWORK_REFUSED_REFRESHES_PER_HOUR: 600,
   });
 });
 
@@ -156,6 +216,9 @@ test('settings that follow from others', () => {
   assert.deepEqual([named.ISSUER, named.AUDIENCE], ['us', 'us']);
   assert.equal(readSettings({ ALGORITHM: 'HS256' }).AUDIENCE, undefined);
   assert.equal(readSettings({ ALGORITHM: 'HS256', AUDIENCE: 'them' }).AUDIENCE, 'them');
+  assert.equal(readSettings({ DATABASE_URL: 'sqlite::memory:' }).AUDIT_HEAD_FILE, undefined);
+  assert.equal(readSettings({ DATABASE_URL: 'postgres://h/d' }).AUDIT_HEAD_FILE, undefined);
+  assert.equal(readSettings({ DATABASE_URL: 'postgres://h/d', AUDIT_HEAD_FILE: 'a' }).AUDIT_HEAD_FILE, 'a');
   assert.ok(Object.isFrozen(hosted));
 });
 

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { argon2BelowOwaspMinimum } from './crypto/password-hash.ts';
+import { readNetworks } from './network.ts';
 
 /**
  * Every setting of Doorward. A setting has one name everywhere: in the environment, in `createDoorward({ … })`, in the
@@ -83,12 +84,21 @@ const sampleSecrets = [
   '09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7',
 ];
 
+/** What is in it is printed and sent as it is, so it holds no password; a collector's token goes into a header. */
+function isCollectorUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, username, password, search, hash } = new URL(value);
+  return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === '';
+}
+
 /** A secret of 32 bytes or more that is neither a sample out of somebody's documentation nor one character repeated. */
 export function isUsableSecret(value: string): boolean {
   const lower = value.toLowerCase();
   const isSample = sampleSecrets.some((sample) => lower.includes(sample));
   return Buffer.byteLength(value) >= 32 && !isSample && new Set(value).size >= 8;
 }
+
+const collectorUrl = 'an http or https URL without user name, password, query or fragment';
 
 const definitions = {
   HOST: text(
@@ -119,11 +129,33 @@ const definitions = {
   TRUSTED_PROXIES: text(
     '',
     'addresses or networks, separated by commas',
-    'Proxies whose X-Forwarded-For is believed. Empty: nobody is.',
-    (value) =>
-      value
-        .split(',')
-        .every((part) => part.trim() === '' || /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(part.trim())),
+    'Proxies whose word on the client is believed. Empty: nobody is.',
+    (value) => readNetworks(value) !== undefined,
+  ),
+  TRUSTED_PROXY_HEADER: choice(
+    ['x-forwarded-for', 'forwarded'],
+    'Where TRUSTED_PROXIES tell the client: the one header that is read, from the right.',
+  ),
+  METRICS_PORT: {
+    ...integer(
+      '0',
+      0,
+      65_535,
+      'Port on HOST that serves GET /metrics for Prometheus; 0 takes any free one. Unset: none.',
+    ),
+    default: undefined,
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: text(
+    undefined,
+    collectorUrl,
+    'OpenTelemetry collector that is sent traces, without /v1/traces. Unset: none are made.',
+    isCollectorUrl,
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text(
+    undefined,
+    collectorUrl,
+    'The same for traces alone, as it is, path included.',
+    isCollectorUrl,
   ),
   LOG_LEVEL: choice(['info', 'debug', 'warn', 'error', 'silent'], 'Least severe log entries to write.'),
 
@@ -185,6 +217,15 @@ const definitions = {
     'Whether GET /auth/revocations tells verifiers which sessions ended.',
   ),
 
+  AUDIT_RETENTION_DAYS: integer('365', 0, 36_500, 'Days the audit log keeps events; 0 keeps all.'),
+  AUDIT_HEAD_FILE: text(
+    undefined,
+    'the path of a file',
+    'File that holds the newest signed checkpoint of the audit log. By default beside a SQLite file, with ' +
+      '.audit-head at the end of its name; with PostgreSQL none.',
+    (value) => value !== '' && !value.includes('\0'),
+  ),
+
   REGISTRATION: choice(['open', 'invite', 'closed'], 'Who may sign up: anybody, invited people, nobody.'),
   PASSWORD_POLICY: choice(
     ['composition', 'nist'],
@@ -200,12 +241,59 @@ const definitions = {
     'Password hashes computed at once. By default the number of cores.',
   ),
   HASH_QUEUE_LIMIT: integer('100', 0, 100_000, 'Password hashes that may wait; beyond it the answer is 503.'),
+
+  RATE_LIMITS: choice(['on', 'off'], 'Whether tries are counted and throttled; off for load tests only.'),
+  THROTTLE_ACCOUNT_FREE_FAILURES: integer(
+    '5',
+    1,
+    1000,
+    'Wrong passwords in a row that an account takes before tries have to wait; so does each known device and session.',
+  ),
+  THROTTLE_ACCOUNT_MAX_WAIT_SECONDS: integer(
+    '900',
+    1,
+    86_400,
+    'Longest wait after a wrong password; it doubles from 1 s with each.',
+  ),
+  THROTTLE_ACCOUNT_MAX_FAILURES: integer(
+    '100',
+    1,
+    1000,
+    'Wrong passwords in a row after which unknown devices are refused until somebody helps.',
+  ),
+  THROTTLE_PAIR_FAILURES_PER_HOUR: integer(
+    '20',
+    1,
+    1_000_000,
+    'Failed logins that an account takes from one network an hour.',
+  ),
+  THROTTLE_NETWORK_FAILURES_PER_HOUR: integer(
+    '200',
+    1,
+    1_000_000,
+    'Failed logins that a network may make an hour; IPv6 counts by /64.',
+  ),
+  THROTTLE_NETWORK_SIGN_UPS_PER_HOUR: integer('60', 1, 1_000_000, 'Sign-ups that a network may try an hour.'),
+  THROTTLE_NETWORK_SETUPS_PER_HOUR: integer(
+    '20',
+    1,
+    1_000_000,
+    'Setup tokens that a network may try an hour.',
+  ),
+  THROTTLE_NETWORK_REFUSED_REFRESHES_PER_HOUR: integer(
+    '600',
+    1,
+    1_000_000,
+    'Refused refreshes of a network in an hour after which the answer is 429.',
+  ),
 };
 
 type Definitions = typeof definitions;
 type SettingName = keyof Definitions;
 type ValueOf<K extends SettingName> = Definitions[K] extends Setting<infer T> ? T : never;
-type OptionalName = 'PUBLIC_URL' | 'SECRET_KEY' | 'ISSUER' | 'AUDIENCE';
+/** Unset unless given. */
+type UnsetName = 'METRICS_PORT' | 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT';
+type OptionalName = 'PUBLIC_URL' | 'SECRET_KEY' | 'ISSUER' | 'AUDIENCE' | 'AUDIT_HEAD_FILE' | UnsetName;
 
 /** Settings as a caller of `createDoorward` may give them: typed values, or text as in the environment. */
 export type GivenSettings = { readonly [K in SettingName]?: ValueOf<K> | string | undefined };
@@ -214,9 +302,13 @@ export type GivenSettings = { readonly [K in SettingName]?: ValueOf<K> | string 
 export type Settings = {
   readonly [K in Exclude<SettingName, OptionalName>]: ValueOf<K>;
 } & {
+  readonly [K in UnsetName]?: ValueOf<K> | undefined;
+} & {
   readonly PUBLIC_URL: string;
   readonly ISSUER: string;
   readonly AUDIENCE: string | undefined;
+  /** None in memory, and on PostgreSQL unless it is given. */
+  readonly AUDIT_HEAD_FILE: string | undefined;
   /** Unset until the instance has read or made its secret. */
   readonly SECRET_KEY: string | undefined;
 };
@@ -276,9 +368,21 @@ export function readSettings(given: GivenSettings): Settings {
       'ARGON2_MEMORY_KIB with ARGON2_PASSES must be at least 47104 with 1, 19456 with 2, 12288 with 3, 9216 with 4 or 7168 with 5',
     ]);
   }
+  if (read.METRICS_PORT === read.PORT && read.PORT !== 0) {
+    throw new SettingsError(['METRICS_PORT must be another port than PORT']);
+  }
   const PUBLIC_URL =
     read.PUBLIC_URL ?? `http://${read.HOST.includes(':') ? `[${read.HOST}]` : read.HOST}:${read.PORT}`;
   const ISSUER = read.ISSUER ?? PUBLIC_URL;
   const AUDIENCE = read.AUDIENCE ?? (read.ALGORITHM === 'HS256' ? undefined : ISSUER);
-  return Object.freeze({ ...read, PUBLIC_URL, ISSUER, AUDIENCE, SECRET_KEY: read.SECRET_KEY });
+  const sqliteFile = /^sqlite:(?!:memory:$)(.+)$/.exec(read.DATABASE_URL)?.[1];
+  const AUDIT_HEAD_FILE = read.AUDIT_HEAD_FILE ?? (sqliteFile && `${sqliteFile}.audit-head`);
+  return Object.freeze({
+    ...read,
+    PUBLIC_URL,
+    ISSUER,
+    AUDIENCE,
+    AUDIT_HEAD_FILE,
+    SECRET_KEY: read.SECRET_KEY,
+  });
 }

@@ -54,6 +54,7 @@ describe('every answer is as the document says', () => {
       ['PATCH', '/auth/users/2', { ...admin, json: { name: 'Grace' } }, 200],
       ['POST', '/auth/users/2/deactivate', admin, 200],
       ['POST', '/auth/users/2/activate', admin, 200],
+      ['POST', '/auth/users/2/unlock', admin, 204],
       ['DELETE', '/auth/users/2', admin, 204],
       [
         'POST',
@@ -136,6 +137,7 @@ describe('every answer is as the document says', () => {
       ['DELETE', '/auth/users/99'],
       ['POST', '/auth/users/99/activate'],
       ['POST', '/auth/users/99/deactivate'],
+      ['POST', '/auth/users/99/unlock'],
     ] as const) {
       const json = method === 'PATCH' ? { json: { name: 'X' } } : {};
       await expectAnswers(test, [[method, path, { ...asAdmin, ...json }, 404]]);

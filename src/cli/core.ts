@@ -2,22 +2,27 @@ import { type Core, createCore } from '../doorward.ts';
 import { DoorwardError } from '../errors.ts';
 import type { User } from '../features/accounts/index.ts';
 import type { Log } from '../kernel.ts';
+import { type Origin, withOrigin } from '../origin.ts';
+import type { GivenSettings } from '../settings.ts';
 import { readEnvironment } from './environment.ts';
 import { warn } from './output.ts';
 
 /** Standard output is the command's answer, so only what an operator must know is told, on standard error. */
-const log: Log = {
+export const log: Log = {
   debug: () => {},
   info: () => {},
   warn: (_fields, message) => warn(message),
   error: (_fields, message) => warn(message),
 };
 
-/** Opens the features on the database that the environment names, for the time of `work`. */
-export async function withCore(work: (core: Core) => Promise<void>): Promise<void> {
-  const core = await createCore(readEnvironment().given, { log });
+/** On whose behalf commands run. */
+export const commandLine: Origin = { via: 'command_line', actor: null, network: null, request_id: null };
+
+/** Opens the features on the database that the environment names, with some settings changed, for the time of `work`. */
+export async function withCore<T>(work: (core: Core) => Promise<T>, changes: GivenSettings = {}): Promise<T> {
+  const core = await createCore({ ...readEnvironment().given, ...changes }, { log });
   try {
-    await work(core);
+    return await withOrigin(commandLine, () => work(core));
   } finally {
     await core.close();
   }

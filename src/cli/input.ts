@@ -15,18 +15,34 @@ export function passwordReader({
 }: {
   passwordStdin?: true | undefined;
 }): () => Promise<string> {
-  if (passwordStdin) return readStandardInput;
-  if (process.stdin.isTTY) return askTwice;
+  return secretReader('password', { fromStdin: passwordStdin, isNew: true });
+}
+
+/** Decides the same of a passphrase; one that is not new is asked for once. */
+export function passphraseReader(
+  { passphraseStdin }: { passphraseStdin?: true | undefined },
+  { isNew }: { isNew: boolean },
+): () => Promise<string> {
+  return secretReader('passphrase', { fromStdin: passphraseStdin, isNew });
+}
+
+function secretReader(
+  what: 'password' | 'passphrase',
+  { fromStdin, isNew }: { fromStdin: true | undefined; isNew: boolean },
+): () => Promise<string> {
+  if (fromStdin) return () => readStandardInput(what);
+  if (process.stdin.isTTY) return () => askHidden(what, isNew);
   throw new UsageError(
-    'a password is asked for on a terminal; elsewhere give it on standard input with --password-stdin',
+    `a ${what} is asked for on a terminal; elsewhere give it on standard input with --${what}-stdin`,
   );
 }
 
-async function askTwice(): Promise<string> {
-  const password = await ask('Password: ', { hidden: true });
-  if ((await ask('Password again: ', { hidden: true })) !== password)
-    throw new CommandError('the passwords differ');
-  return password;
+async function askHidden(what: string, isNew: boolean): Promise<string> {
+  const question = what[0]?.toUpperCase() + what.slice(1);
+  const secret = await ask(`${question}: `, { hidden: true });
+  if (isNew && (await ask(`${question} again: `, { hidden: true })) !== secret)
+    throw new CommandError(`the ${what}s differ`);
+  return secret;
 }
 
 /**
@@ -44,19 +60,19 @@ async function confirm(question: string): Promise<void> {
   if (!/^y(es)?$/i.test(await ask(`${question} [y/N] `, {}))) throw new CommandError('nothing was done');
 }
 
-async function readStandardInput(): Promise<string> {
+async function readStandardInput(what: string): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of process.stdin) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > maxPasswordBytes) throw new CommandError('the password on standard input is too long');
+    if (bytes > maxPasswordBytes) throw new CommandError(`the ${what} on standard input is too long`);
   }
   try {
     // A byte order mark is no part of what somebody typed into a file, and the decoder drops it.
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, '');
   } catch {
-    throw new CommandError('the password on standard input is not UTF-8');
+    throw new CommandError(`the ${what} on standard input is not UTF-8`);
   }
 }
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
+import { addAudit } from './audit.ts';
+import { addBackup, addRestore } from './backups/index.ts';
 import { addConfig } from './config.ts';
 import { describeFailure } from './failures.ts';
 import { addKeys } from './keys.ts';
@@ -40,11 +42,14 @@ const program = new Command('doorward')
   );
 addServe(program);
 addMigrate(program);
+addBackup(program);
+addRestore(program);
 addConfig(program);
 addUsers(program);
 addKeys(program);
 addServices(program);
 addSecretKey(program);
+addAudit(program);
 
 try {
   await program.parseAsync();

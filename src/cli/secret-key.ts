@@ -24,6 +24,9 @@ export function addSecretKey(program: Command): void {
       const { changeSecretKey, makeSecretKey, settleSecretKey, writePendingSecretKey } = await import(
         '../features/keys/index.ts'
       );
+      const { createAuditKeyChange } = await import('../features/audit/index.ts');
+      const { withOrigin } = await import('../origin.ts');
+      const { commandLine, log } = await import('./core.ts');
       const settings = readSettings(readEnvironment().given);
       const isGiven = settings.SECRET_KEY !== undefined;
       if (isGiven && !newStdin) {
@@ -41,8 +44,13 @@ export function addSecretKey(program: Command): void {
         const current = await settleSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL);
         if (current === next) throw new CommandError('the new SECRET_KEY is the present one');
         const pending = isGiven ? undefined : writePendingSecretKey(settings.DATABASE_URL, next);
-        await changeSecretKey(db, current, next, new Date());
+        const clock = { now: () => new Date() };
+        const audit = createAuditKeyChange({ db, clock, log, settings }, current, next);
+        await withOrigin(commandLine, () =>
+          changeSecretKey(db, current, next, clock.now(), (tx) => audit.inTransaction(tx)),
+        );
         pending?.putInPlace();
+        await audit.afterwards();
       } finally {
         await db.close();
       }

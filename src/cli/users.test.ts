@@ -242,7 +242,7 @@ describe('wrong usage ends with 2, one line on standard error, and touches nothi
 
 test('every command has help', async () => {
   const groups: [group: string[], commands: string[]][] = [
-    [[], ['serve', 'migrate', 'config', 'users']],
+    [[], ['serve', 'migrate', 'backup', 'restore', 'config', 'users']],
     [
       ['users'],
       [

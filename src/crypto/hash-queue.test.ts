@@ -69,6 +69,28 @@ describe('createHashQueue', () => {
     assert.equal(await queue.run(async () => 'again'), 'again');
   });
 
+  test('those that go first pass the others, and in a full queue take the place of the newest of them', async () => {
+    const queue = createHashQueue({ concurrency: 1, limit: 2 });
+    const jobs = createJobs();
+    const running = queue.run(jobs.job(1));
+    const stays = queue.run(jobs.job(2));
+    const displaced = assert.rejects(queue.run(jobs.job(3)), isOverloaded);
+    const first = queue.run(jobs.job(4), 'first');
+    await displaced;
+    await assert.rejects(queue.run(jobs.job(5)), isOverloaded);
+    assert.equal(queue.waiting, 2);
+    const alsoFirst = queue.run(jobs.job(6), 'first');
+    await assert.rejects(stays, isOverloaded);
+    await assert.rejects(queue.run(jobs.job(7), 'first'), isOverloaded);
+    for (const id of [1, 4, 6]) {
+      jobs.end(id);
+      await tick();
+    }
+    assert.deepEqual(await Promise.all([running, first, alsoFirst]), [1, 4, 6]);
+    assert.deepEqual(jobs.started, [1, 4, 6]);
+    assert.deepEqual([queue.running, queue.waiting], [0, 0]);
+  });
+
   test('a limit of 0 lets nobody wait', async () => {
     const queue = createHashQueue({ concurrency: 1, limit: 0 });
     const jobs = createJobs();

@@ -3,52 +3,57 @@ import { DoorwardError } from '../errors.ts';
 /** Holds password hashing to a fixed share of the machine. */
 export interface HashQueue {
   /**
-   * Runs the job as soon as a slot is free, in order of arrival. The slot is the job's until the job settles, whoever
-   * still waits for it.
-   * @throws DoorwardError `overloaded`, with `retryAfterSeconds`, if as many jobs wait as may.
+   * Runs the job as soon as a slot is free, in order of arrival, those that go first before the others. The slot is the
+   * job's until the job settles, whoever still waits for it.
+   * @throws DoorwardError `overloaded`, with `retryAfterSeconds`, if as many jobs wait as may. One that goes first takes
+   * the place of the newest of the others, which is refused in its stead.
    */
-  run<T>(job: () => Promise<T>): Promise<T>;
+  run<T>(job: () => Promise<T>, priority?: HashPriority): Promise<T>;
   readonly running: number;
   readonly waiting: number;
   /** Resolves when nothing runs or waits. */
   drain(): Promise<void>;
 }
 
+/** Whoever is known already (a device, a session) goes first: a flood of strangers must not shut them out. */
+export type HashPriority = 'first' | 'ordinary';
+
 interface Waiter {
-  start: () => void;
-  next: Waiter | undefined;
+  readonly start: () => void;
+  readonly refuse: (error: DoorwardError) => void;
 }
 
 /** A queue that runs at most `concurrency` jobs at once and lets at most `limit` wait. */
 export function createHashQueue({ concurrency, limit }: { concurrency: number; limit: number }): HashQueue {
   let running = 0;
-  let waiting = 0;
-  let first: Waiter | undefined;
-  let last: Waiter | undefined;
+  const waiters: Record<HashPriority, Waiter[]> = { first: [], ordinary: [] };
+  const countWaiting = () => waiters.first.length + waiters.ordinary.length;
   let drained: (() => void)[] = [];
   /** Moving average over the latest jobs. */
   let secondsPerJob = 0;
 
-  function enqueue(start: () => void): void {
-    const waiter: Waiter = { start, next: undefined };
-    if (last) last.next = waiter;
-    else first = waiter;
-    last = waiter;
-    waiting += 1;
+  function overloaded(): DoorwardError {
+    const waiting = countWaiting();
+    // By then all that is here now is done.
+    const seconds = (secondsPerJob * (running + waiting)) / concurrency;
+    return new DoorwardError('overloaded', {
+      reason: `hash queue is full: ${running} running, ${waiting} waiting`,
+      retryAfterSeconds: Math.max(1, Math.ceil(seconds)),
+    });
   }
 
-  function dequeue(): Waiter | undefined {
-    const waiter = first;
-    if (!waiter) return undefined;
-    first = waiter.next;
-    if (!first) last = undefined;
-    waiting -= 1;
-    return waiter;
+  function wait(priority: HashPriority): Promise<void> {
+    if (countWaiting() >= limit) {
+      const displaced = priority === 'first' ? waiters.ordinary.pop() : undefined;
+      if (displaced === undefined) throw overloaded();
+      displaced.refuse(overloaded());
+    }
+    return new Promise((start, refuse) => waiters[priority].push({ start, refuse }));
   }
 
   /** Hands the slot to the next in line, so that no newcomer can take it in between. */
   function release(): void {
-    const next = dequeue();
+    const next = waiters.first.shift() ?? waiters.ordinary.shift();
     if (next) {
       next.start();
       return;
@@ -60,19 +65,9 @@ export function createHashQueue({ concurrency, limit }: { concurrency: number; l
   }
 
   return {
-    async run(job) {
-      if (running < concurrency) {
-        running += 1;
-      } else if (waiting < limit) {
-        await new Promise<void>(enqueue);
-      } else {
-        // By then all that is here now is done.
-        const seconds = (secondsPerJob * (running + waiting)) / concurrency;
-        throw new DoorwardError('overloaded', {
-          reason: `hash queue is full: ${running} running, ${waiting} waiting`,
-          retryAfterSeconds: Math.max(1, Math.ceil(seconds)),
-        });
-      }
+    async run(job, priority = 'ordinary') {
+      if (running < concurrency) running += 1;
+      else await wait(priority);
       const startedAt = performance.now();
       try {
         return await job();
@@ -86,7 +81,7 @@ export function createHashQueue({ concurrency, limit }: { concurrency: number; l
       return running;
     },
     get waiting() {
-      return waiting;
+      return countWaiting();
     },
     drain() {
       return running === 0 ? Promise.resolve() : new Promise((resolve) => drained.push(resolve));

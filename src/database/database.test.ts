@@ -173,7 +173,7 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.equal(found.filter((row) => row === undefined).length, 1200);
   });
 
-  test('contains and containsByIndex find exactly the rows that contain the text', async () => {
+  test('contains, matching and matchingIds find exactly the rows that contain the text', async () => {
     const db = await openMigrated(await database.createUrl());
     const values = [
       '100% sure', '100 sure', 'snake_case', 'snakeXcase', 'say "hi" now', "o'hara", 'back\\slash', 'back\\\\slash',
@@ -188,7 +188,14 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     };
     const find = async (text: string) => {
       const found = await namesWhere(db.contains('people', 'name', text));
-      assert.deepEqual(await namesWhere(db.containsByIndex('people', 'name', text)), found, text);
+      const matching = sql<Person>`select name from ${db.matching('people', 'name', text)} as found order by id`;
+      const ids = sql`select id from ${db.matchingIds('people', 'name', text)} as found`;
+      assert.deepEqual(
+        (await matching.execute(db.read)).rows.map(({ name }) => name),
+        found,
+        text,
+      );
+      assert.deepEqual(await namesWhere(sql<SqlBool>`id in (${ids})`), found, text);
       return found;
     };
     const texts = [

@@ -1,4 +1,11 @@
-import type { Expression, Kysely, Transaction as KyselyTransaction, SqlBool } from 'kysely';
+import type {
+  Expression,
+  Kysely,
+  Transaction as KyselyTransaction,
+  RawBuilder,
+  Selectable,
+  SqlBool,
+} from 'kysely';
 
 /**
  * The tables of all features. Each feature adds its own beside its store:
@@ -40,6 +47,14 @@ export interface PendingMigration {
   readonly statements: readonly string[];
 }
 
+/** Connections to a database. */
+export interface PoolUse {
+  readonly total: number;
+  readonly idle: number;
+  /** Those who wait for one. */
+  readonly waiting: number;
+}
+
 /**
  * An open database. Booleans are `true`/`false`, timestamps are RFC 3339 texts (`2026-11-23T12:00:00.000Z`) and
  * identities are numbers, on both databases, in parameters and in rows.
@@ -61,6 +76,15 @@ export interface Database {
   lock(tx: Transaction, name: string): Promise<void>;
 
   /**
+   * Locks one row of `table`, any that nobody else holds, until the transaction ends, and returns it as it is by then.
+   * When all are held it waits for one. For what many writers keep in several places, so that they need not queue.
+   */
+  lockAnyRow<Name extends keyof Tables & string>(
+    tx: Transaction,
+    table: Name,
+  ): Promise<Selectable<Tables[Name]> | undefined>;
+
+  /**
    * A prepared read by one text key, for the one query that every authenticated request makes. `query` is a SELECT
    * with `key_placeholder` where the key stands, as `... where sessions.id = key_placeholder`, and must return the
    * key as column `lookup_key`. On PostgreSQL the lookups that arrive together share one round trip.
@@ -68,16 +92,32 @@ export interface Database {
   keyedRead<Row>(query: string): (key: string) => Row | undefined | Promise<Row | undefined>;
 
   /**
-   * A condition: `column` of `table` contains `text` (3 or more code points, compared as it is). For gathering all rows
-   * for which it holds, through the substringIndex.
+   * The first `length` rows of several selections, each of which an index yields in `order`: merged without reading more
+   * of any than it takes.
    */
-  containsByIndex(table: string, column: string, text: string): Expression<SqlBool>;
+  mergeRanges<Row>(
+    ranges: readonly Expression<Row>[],
+    order: Expression<unknown>,
+    length: number,
+  ): RawBuilder<Row>;
 
-  /** The same condition, checked row by row. For walking the table in some order, where a match comes soon. */
+  /** The rows of `table` whose `column` contains `text` (3 or more code points, compared as it is), by the substringIndex. */
+  matching(table: string, column: string, text: string): RawBuilder<unknown>;
+
+  /** Their ids alone, as column `id`. */
+  matchingIds(table: string, column: string, text: string): RawBuilder<{ id: number }>;
+
+  /** The same as a condition on one row. For walking the table in some order, where a match comes soon. */
   contains(table: string, column: string, text: string): Expression<SqlBool>;
+
+  /** How the connections are used just now; undefined on SQLite, which has no pool of them. */
+  readonly pool: PoolUse | undefined;
 
   /** Answers when the database answers. */
   ping(): Promise<void>;
+
+  /** Makes the ids that `table` gives from now on greater than `id`; they never become smaller. */
+  raiseIdentity(tx: Transaction, table: string, id: number): Promise<void>;
 
   /** Applies what is missing, once, however many processes start together. Refuses a database that a newer version made. */
   migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]>;

@@ -23,3 +23,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     throw new Error('DATABASE_URL must start with sqlite:, postgres:// or postgresql://');
   return openSqlite(path === ':memory:' ? path : resolve(path), { waitMs, onError });
 }
+
+/** Where the data is: the path of the SQLite file, or `memory` or `postgres`. */
+export function databaseLocation(url: string): { path: string } | 'memory' | 'postgres' {
+  const path = /^sqlite:(.+)$/.exec(url)?.[1];
+  if (path === undefined) return 'postgres';
+  return path === ':memory:' ? 'memory' : { path: resolve(path) };
+}

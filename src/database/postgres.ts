@@ -11,12 +11,14 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
   type QueryResult,
+  type RawBuilder,
+  type Selectable,
   type SqlBool,
   sql,
 } from 'kysely';
 import pg from 'pg';
 import { DoorwardError } from '../errors.ts';
-import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
+import type { Database, Ddl, Migration, PendingMigration, PoolUse, Tables, Transaction } from './database.ts';
 import { databaseError, isRetryable } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
 
@@ -33,6 +35,13 @@ const TRANSACTION_ATTEMPTS = 5;
 const KEYS_PER_READ = 500;
 const KEYED_READS_AT_ONCE = 2;
 
+/** What stands between the letters of addresses and names, and the digit that stands for each in a substring index. */
+const punctuation = '@.-_+ ';
+const punctuationDigits = '012345';
+const withoutPunctuation = (text: string) =>
+  text.replaceAll(/[@._+ -]/g, (character) => punctuationDigits.charAt(punctuation.indexOf(character)));
+const likePattern = (text: string) => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
+
 const ddl: Ddl = {
   identity: 'bigint generated always as identity primary key',
   integer: 'bigint',
@@ -42,10 +51,12 @@ const ddl: Ddl = {
   clustered: '',
   substringIndex: (table, column) => [
     'create extension if not exists pg_trgm',
+    // A trigram of pg_trgm is made of letters and digits alone, so punctuation is indexed as digits.
     // fastupdate would leave new rows in a list that every search must scan, and make one sign-up pay for thousands.
-    `create index ${table}_${column}_substring on ${table} using gin (${column} gin_trgm_ops) with (fastupdate = off)`,
+    `create index ${table}_${column}_substring on ${table} using gin ` +
+      `((translate(${column}, '${punctuation}', '${punctuationDigits}')) gin_trgm_ops) with (fastupdate = off)`,
     // How common a text is, is estimated from a sample; the default one is too small to tell rare from very rare.
-    `alter table ${table} alter column ${column} set statistics 1000`,
+    `alter index ${table}_${column}_substring alter column 1 set statistics 1000`,
   ],
 };
 
@@ -100,6 +111,16 @@ class PostgresDatabase implements Database {
     return lock(tx, name);
   }
 
+  async lockAnyRow<Name extends keyof Tables & string>(tx: Transaction, table: Name) {
+    const any = `select * from "${table}" order by random() limit 1 for update`;
+    for (const text of [`${any} skip locked`, any]) {
+      // A row that changed since the statement began is returned as it has become (READ COMMITTED).
+      const { rows } = await tx.executeQuery<Selectable<Tables[Name]>>(CompiledQuery.raw(text));
+      if (rows[0] !== undefined) return rows[0];
+    }
+    return undefined;
+  }
+
   keyedRead<Row>(query: string): (key: string) => Promise<Row | undefined> {
     const text = query.replace(/=\s*key_placeholder/, '= any($1)');
     if (text === query) throw new Error('A keyed read needs `= key_placeholder`');
@@ -117,17 +138,47 @@ class PostgresDatabase implements Database {
     });
   }
 
-  containsByIndex(table: string, column: string, text: string): Expression<SqlBool> {
-    return this.contains(table, column, text);
+  mergeRanges<Row>(ranges: readonly Expression<Row>[], order: Expression<unknown>, length: number) {
+    // With a limit of its own each range is read in order; without, the planner would rather sort them all.
+    const union = sql.join(
+      ranges.map((range) => sql`(select * from (${range}) as range order by ${order} limit ${length})`),
+      sql` union all `,
+    );
+    return sql<Row>`(select * from (${union}) as ranges order by ${order} limit ${length})`;
+  }
+
+  matching(table: string, column: string, text: string): RawBuilder<unknown> {
+    return sql`(select * from ${sql.table(table)} where ${this.#indexedContains(table, column, text)})`;
+  }
+
+  matchingIds(table: string, column: string, text: string): RawBuilder<{ id: number }> {
+    return sql`(select id from ${sql.table(table)} where ${this.#indexedContains(table, column, text)})`;
   }
 
   contains(table: string, column: string, text: string): Expression<SqlBool> {
-    const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
-    return sql`${sql.ref(`${table}.${column}`)} like ${pattern}`;
+    return sql`${sql.ref(`${table}.${column}`)} like ${likePattern(text)}`;
+  }
+
+  /** The second condition tells a digit from the punctuation that it stands for. */
+  #indexedContains(table: string, column: string, text: string): Expression<SqlBool> {
+    const indexed = sql`translate(${sql.ref(`${table}.${column}`)}, ${sql.lit(punctuation)}, ${sql.lit(punctuationDigits)})`;
+    return sql`${indexed} like ${likePattern(withoutPunctuation(text))} and ${this.contains(table, column, text)}`;
+  }
+
+  get pool(): PoolUse {
+    const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.#pool;
+    return { total, idle, waiting };
   }
 
   async ping(): Promise<void> {
     await sql`select 1`.execute(this.read);
+  }
+
+  async raiseIdentity(tx: Transaction, table: string, id: number): Promise<void> {
+    const sequence = sql`pg_get_serial_sequence(${table}, 'id')`;
+    await sql`select setval(${sequence}, ${id}) where coalesce(pg_sequence_last_value(${sequence}), 0) < ${id}`.execute(
+      tx,
+    );
   }
 
   async migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
@@ -235,7 +286,10 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect();
   } catch (error) {
-    throw databaseError(error);
+    const classified = databaseError(error);
+    if (classified !== error || !(error instanceof Error)) throw classified;
+    // A database that was dropped, a role whose password was changed: whoever cannot connect cannot serve.
+    throw new DoorwardError('database_unavailable', { reason: error.message, cause: error });
   }
 }
 

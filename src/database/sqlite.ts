@@ -9,6 +9,8 @@ import {
   type Expression,
   Kysely,
   type QueryResult,
+  type RawBuilder,
+  type Selectable,
   type SqlBool,
   SqliteAdapter,
   SqliteIntrospector,
@@ -71,6 +73,7 @@ export function openSqlite(path: string, options: SqliteOptions): Database {
 }
 
 class SqliteDatabase implements Database {
+  readonly pool = undefined;
   readonly read: Kysely<Tables>;
   readonly #path: string;
   readonly #options: SqliteOptions;
@@ -100,6 +103,13 @@ class SqliteDatabase implements Database {
     // BEGIN IMMEDIATE already lets one writer in at a time.
   }
 
+  async lockAnyRow<Name extends keyof Tables & string>(tx: Transaction, table: Name) {
+    const { rows } = await tx.executeQuery<Selectable<Tables[Name]>>(
+      CompiledQuery.raw(`select * from "${table}" limit 1`),
+    );
+    return rows[0];
+  }
+
   keyedRead<Found>(query: string): (key: string) => Found | undefined | Promise<Found | undefined> {
     // The planner looks at the value of a bare parameter in a join, and so prepares the statement again for each key;
     // at that of an expression it does not look.
@@ -121,10 +131,24 @@ class SqliteDatabase implements Database {
     };
   }
 
-  containsByIndex(table: string, column: string, text: string): Expression<SqlBool> {
+  mergeRanges<Found>(ranges: readonly Expression<Found>[], order: Expression<unknown>, length: number) {
+    const union = sql.join(
+      ranges.map((range) => sql`select * from (${range})`),
+      sql` union all `,
+    );
+    return sql<Found>`(select * from (${union}) order by ${order} limit ${length})`;
+  }
+
+  matching(table: string, column: string, text: string): RawBuilder<unknown> {
+    // CROSS JOIN, or the planner would rather read the table in the order asked for and look each row up in the index.
+    return sql`(select ${sql.table(table)}.* from ${this.matchingIds(table, column, text)} as matches
+      cross join ${sql.table(table)} on ${sql.ref(`${table}.id`)} = matches.id)`;
+  }
+
+  matchingIds(table: string, column: string, text: string): RawBuilder<{ id: number }> {
     const index = sql.table(substringIndexName(table, column));
     const phrase = `"${text.replaceAll('"', '""')}"`;
-    return sql`${sql.ref(`${table}.id`)} in (select rowid from ${index} where ${index} match ${phrase})`;
+    return sql`(select rowid as id from ${index} where ${index} match ${phrase})`;
   }
 
   contains(table: string, column: string, text: string): Expression<SqlBool> {
@@ -133,6 +157,15 @@ class SqliteDatabase implements Database {
 
   async ping(): Promise<void> {
     await sql`select 1 from sqlite_schema limit 1`.execute(this.read);
+  }
+
+  async raiseIdentity(tx: Transaction, table: string, id: number): Promise<void> {
+    // A table that never had a row has none in sqlite_sequence either.
+    await sql`insert into sqlite_sequence (name, seq) select ${table}, 0
+      where not exists (select 1 from sqlite_sequence where name = ${table})`.execute(tx);
+    await sql`update sqlite_sequence set seq = max(seq, cast(${id} as integer)) where name = ${table}`.execute(
+      tx,
+    );
   }
 
   async migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
@@ -181,6 +214,12 @@ class SqliteDatabase implements Database {
   }
 }
 
+/** Reading over a connection that somebody else opened and closes. */
+export function readThrough(handle: BetterSqlite3.Database, options: SqliteOptions): Kysely<Tables> {
+  const connection = new SqliteConnection(handle, true, options.waitMs);
+  return createKysely({ open: async () => connection, ...options });
+}
+
 interface Connections {
   readonly reader: SqliteConnection;
   readonly writer: SqliteConnection;
@@ -206,6 +245,8 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
       configure(writer);
       const reader = new BetterSqlite3(path, { timeout: 0, readonly: true });
       configure(reader);
+      // A search reads tens of thousands of rows that lie apart; a system call for each would double its time.
+      reader.pragma('mmap_size = 1073741824');
       return {
         reader: new SqliteConnection(reader, true, waitMs),
         writer: new SqliteConnection(writer, false, waitMs),
@@ -236,7 +277,7 @@ function configure(handle: BetterSqlite3.Database): void {
 }
 
 /** A statement that meets a lock was not run. It is tried again from a timer, so that the event loop goes on. */
-async function untilUnlocked<T>(deadline: number, attempt: () => T): Promise<T> {
+export async function untilUnlocked<T>(deadline: number, attempt: () => T): Promise<T> {
   for (;;) {
     try {
       return attempt();

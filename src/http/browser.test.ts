@@ -90,8 +90,12 @@ for (const [PUBLIC_URL, prefix, secure] of [
     const { answer } = await logIn(a, { origin: PUBLIC_URL });
     assert.equal(answer.status, 200, answer.text);
     const cookies = setCookies(answer);
-    assert.deepEqual(Object.keys(cookies).sort(), [`${prefix}doorward_access`, `${prefix}doorward_refresh`]);
-    const lifetimes = { [`${prefix}doorward_access`]: 15 * 60, [`${prefix}doorward_refresh`]: 7 * 86_400 };
+    const lifetimes = {
+      [`${prefix}doorward_access`]: 15 * 60,
+      [`${prefix}doorward_device`]: 400 * 86_400,
+      [`${prefix}doorward_refresh`]: 7 * 86_400,
+    };
+    assert.deepEqual(Object.keys(cookies).sort(), Object.keys(lifetimes));
     for (const [name, { attributes }] of Object.entries(cookies)) {
       assert.deepEqual(attributes, [
         `Max-Age=${lifetimes[name]}`,

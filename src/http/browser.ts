@@ -2,17 +2,22 @@ import { parseCookie, stringifySetCookie } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DoorwardError } from '../errors.ts';
 
-/** The two tokens as cookies: what a script in the page can never read. */
-export type CookieKind = 'access' | 'refresh';
+/** What is kept in cookies that a script in the page can never read: the two tokens, and that the device is known. */
+export type CookieKind = 'access' | 'refresh' | 'device';
 
 /** What a browser that keeps its tokens in cookies is given and checked for. */
 export interface BrowserRules {
+  /** Whether a browser would keep a cookie. */
+  readonly isAvailable: boolean;
   /** @throws DoorwardError `cookies_unavailable` where a browser would not keep them: http to anywhere but this machine. */
   assertAvailable(): void;
   /** Sets a cookie for `maxAgeSeconds`; 0 removes it. */
   setCookie(reply: FastifyReply, kind: CookieKind, token: string, maxAgeSeconds: number): void;
+  /** Removes the tokens. The device stays known. */
   clearCookies(reply: FastifyReply): void;
   readCookie(request: FastifyRequest, kind: CookieKind): string | undefined;
+  /** Whether a browser says that it sends the request for a page of ours. */
+  isSameSite(request: FastifyRequest): boolean;
   /**
    * Refuses a request that another site made the browser send (OWASP CSRF Prevention: Fetch Metadata, then Origin).
    * One that tells neither is refused as well: cookies belong to browsers, and those tell.
@@ -47,6 +52,7 @@ export function createBrowserRules(settings: { PUBLIC_URL: string; CORS_ORIGINS:
   const origins = parseOrigins(settings.CORS_ORIGINS);
 
   const rules: BrowserRules = {
+    isAvailable,
     assertAvailable() {
       if (!isAvailable) throw new DoorwardError('cookies_unavailable');
     },
@@ -72,13 +78,14 @@ export function createBrowserRules(settings: { PUBLIC_URL: string; CORS_ORIGINS:
       const header = request.headers.cookie;
       return header === undefined ? undefined : parseCookie(header)[nameOf(kind)] || undefined;
     },
-    assertSameSite(request) {
-      if (safeMethods.has(request.method)) return;
+    isSameSite(request) {
       const site = request.headers['sec-fetch-site'];
       const { origin } = request.headers;
-      if (site === 'same-origin') return;
-      const isOwn = site === undefined && origin === ownOrigin;
-      if (!isOwn && (origin === undefined || !origins.has(origin)))
+      if (site === 'same-origin' || (site === undefined && origin === ownOrigin)) return true;
+      return origin !== undefined && origins.has(origin);
+    },
+    assertSameSite(request) {
+      if (!safeMethods.has(request.method) && !rules.isSameSite(request))
         throw new DoorwardError('cross_site_request');
     },
     hasOtherOrigins: origins.size > 0,

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { BrowserRules } from './browser.ts';
 
 const preflightSeconds = 600;
-const exposedHeaders = 'Link, Retry-After, X-Request-Id, X-Total-Count';
+const exposedHeaders = 'Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, X-Total-Count';
 
 /** Lets pages of CORS_ORIGINS call from the browser, with cookies (Fetch standard, CORS protocol). Others are told nothing. */
 export function installCors(app: FastifyInstance, browser: BrowserRules): void {
@@ -21,7 +21,7 @@ export function installCors(app: FastifyInstance, browser: BrowserRules): void {
     reply
       .code(204)
       .header('access-control-allow-methods', 'GET, HEAD, POST, PUT, PATCH, DELETE')
-      .header('access-control-allow-headers', 'Authorization, Content-Type')
+      .header('access-control-allow-headers', 'Authorization, Content-Type, X-Device-Token')
       .header('access-control-max-age', String(preflightSeconds))
       .send();
   });

@@ -69,7 +69,14 @@ export function sendFailure(reply: FastifyReply, error: unknown): FastifyReply {
   const challenge = challenges[failure.code];
   if (challenge !== undefined) reply.header('www-authenticate', challenge);
   if (failure.retryAfterSeconds !== undefined) {
-    reply.header('retry-after', String(Math.max(1, Math.ceil(failure.retryAfterSeconds))));
+    const seconds = Math.max(1, Math.ceil(failure.retryAfterSeconds));
+    reply.header('retry-after', String(seconds));
+    if (failure.budget !== undefined) {
+      // draft-ietf-httpapi-ratelimit-headers-11
+      const { policy, quota, windowSeconds } = failure.budget;
+      reply.header('ratelimit-policy', `"${policy}";q=${quota};w=${windowSeconds}`);
+      reply.header('ratelimit', `"${policy}";r=0;t=${seconds}`);
+    }
   }
   return reply.send(failureBody(failure.code));
 }
@@ -105,11 +112,38 @@ function logFailure(request: FastifyRequest, failure: DoorwardError | Validation
 function prepareReply(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
   reply.headers(securityHeaders).header('x-request-id', request.id);
   // Answered here, before a body is read.
-  if (request.is404) sendFailure(reply, new DoorwardError('not_found'));
+  if (request.is404 || !isSpelledAsRouted(request)) sendFailure(reply, new DoorwardError('not_found'));
   else if (!isDecodable(request.url) || isWithoutHost(request))
     sendFailure(reply, new DoorwardError('bad_request'));
   else done();
 }
+
+const spellings = new Map<string, RegExp>();
+
+/**
+ * Whether the path is spelled as the route is. A router forgives: it decodes, it ends a path at `#`, it takes an empty
+ * parameter, and a host's own may ignore case and slashes. To whoever counts or guards by path, in front of us, such a
+ * spelling is another path, so it must not be another way to the same handler.
+ */
+function isSpelledAsRouted({ url, routeOptions }: FastifyRequest): boolean {
+  const route = routeOptions.url ?? '';
+  // RFC 9112, 3.2.2: a request target may be a whole URL.
+  const [path = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1);
+  if (path === route) return true;
+  let spelling = spellings.get(route);
+  if (spelling === undefined) {
+    const segments = route.split('/').map((segment) => {
+      if (segment === '*') return '.*';
+      return segment.startsWith(':') ? '[^/#]+' : segment.replaceAll(/[^\w-]/g, '\\$&');
+    });
+    spelling = new RegExp(`^${segments.join('/')}$`);
+    spellings.set(route, spelling);
+  }
+  return spelling.test(path) && !encodedUnreserved.test(path);
+}
+
+/** RFC 3986, 2.3: what never needs to be encoded. */
+const encodedUnreserved = /%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i;
 
 /** RFC 9112, 3.2: HTTP/1.1 needs a Host. */
 function isWithoutHost(request: FastifyRequest): boolean {

@@ -15,7 +15,7 @@ export function installRequestLog(app: FastifyInstance): void {
         path: path.slice(0, maxPathLength),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
-        network: request.ip,
+        network: request.clientAddress,
         user_id: request.auth?.user.id,
       },
       'request',

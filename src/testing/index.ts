@@ -12,7 +12,10 @@ export interface TestClock {
 /** The least that OWASP allows, so that tests do not wait for hashes. */
 const fastHashes = { ARGON2_MEMORY_KIB: 7168, ARGON2_PASSES: 5, ARGON2_LANES: 1 };
 
-/** An instance for tests: in memory unless DATABASE_URL says otherwise, on a clock that stands still, without a log. */
+/**
+ * An instance for tests: in memory unless DATABASE_URL says otherwise, on a clock that stands still, without a log and
+ * without rate limits.
+ */
 export interface TestDoorward {
   readonly doorward: Doorward;
   readonly clock: TestClock;
@@ -62,7 +65,7 @@ export async function createTestDoorward(
     },
   };
   const doorward = await createDoorward(
-    { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent', ...fastHashes, ...settings },
+    { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent', RATE_LIMITS: 'off', ...fastHashes, ...settings },
     { clock },
   );
   const app = await doorward.app();
@@ -78,7 +81,7 @@ export async function createTestDoorward(
       sent.payload = new URLSearchParams(form).toString();
     }
     const answer = await app.inject(sent);
-    const isJson = String(answer.headers['content-type'] ?? '').includes('json');
+    const isJson = /\bjson\b/.test(String(answer.headers['content-type'] ?? ''));
     return {
       status: answer.statusCode,
       headers: answer.headers as Record<string, string>,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import BetterSqlite3 from 'better-sqlite3';
 import { runCommand, type ServeProcess, startServe } from '../support/command.ts';
-import { type Client, createClient, type RawAnswer } from '../support/fault-client.ts';
+import { type Client, createClient, type RawAnswer, type RawRequest } from '../support/fault-client.ts';
 import { assertWhole, query } from '../support/fault-inspect.ts';
-import { startPostgres } from '../support/postgres.ts';
+import { administrate, startPostgres } from '../support/postgres.ts';
 
 const run = promisify(execFile);
 const password = 'Zq7!correct-horse';
@@ -26,6 +26,7 @@ interface Served {
   readonly server: ServeProcess;
   readonly client: Client;
   readonly token: string;
+  readonly refreshToken: string;
   readonly id: number;
 }
 
@@ -40,15 +41,71 @@ async function serve(t: TestContext, databaseUrl: string): Promise<Served> {
   t.after(() => client.close());
   const login = await client.ask('POST', '/auth/login', { json: { username: ann.email, password } });
   assert.equal(login.status, 200, login.text);
-  const { access_token: token } = login.body;
+  const { access_token: token, refresh_token: refreshToken } = login.body;
   const { body } = await client.ask('GET', '/auth/me', { token });
-  return { server, client, token, id: body.id };
+  return { server, client, token, refreshToken, id: body.id };
 }
 
 function assertUnavailable({ status, headers, body, text }: RawAnswer, asked: string): void {
   assert.equal(status, 503, `${asked}: ${text}`);
   assert.deepEqual(body, { detail: 'Database is unavailable', code: 'database_unavailable' }, asked);
   assert.match(headers['retry-after'] ?? '', /^[1-9]\d*$/, asked);
+}
+
+/** Bodies that the schemas take, so that a request comes as far as the database. */
+const bodies: Record<string, object> = {
+  'POST /auth/signup': { ...ann, email: 'new@example.com' },
+  'POST /auth/login': { username: 'nobody@example.com', password },
+  'POST /auth/refresh': {},
+  'POST /auth/setup': { ...ann, token: 'x' },
+  'PUT /auth/me': { name: 'Other' },
+  'PATCH /auth/me': { email: 'other@example.com' },
+  'DELETE /auth/me': { current_password: password },
+  'POST /auth/me/password': { current_password: password, new_password: `${password}2` },
+  'POST /auth/users': { ...ann, email: 'made@example.com' },
+  'PATCH /auth/users/{user_id}': { is_active: false },
+  'POST /auth/introspect': { token: 'x' },
+  'POST /auth/revoke': { token: 'x' },
+};
+/** What is answered from memory. */
+const needNoDatabase = ['GET /health/live', 'GET /health/ready', 'GET /.well-known/jwks.json'];
+
+/** A request for every operation of the OpenAPI document, each by somebody who may. */
+async function everyOperation({ client, token, refreshToken, id }: Served): Promise<RawRequest[]> {
+  interface Operation {
+    readonly requestBody?: object;
+    readonly security?: readonly Record<string, unknown>[];
+  }
+  const { body } = await client.ask('GET', '/openapi.json');
+  const paths = Object.entries(body.paths as Record<string, Record<string, Operation>>);
+  const operations = paths.flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      ...operation,
+    })),
+  );
+  assert.ok(operations.length > 25);
+  return operations
+    .filter(({ name }) => !needNoDatabase.includes(name))
+    .map(({ name, requestBody, security }) => {
+      const [method = '', path = ''] = name.split(' ');
+      const isForService = security?.some((scheme) => 'ServiceCredential' in scheme) === true;
+      const credential = isForService
+        ? `Basic ${Buffer.from('billing:x').toString('base64')}`
+        : `Bearer ${token}`;
+      const json = name === 'POST /auth/refresh' ? { refresh_token: refreshToken } : bodies[name];
+      assert.equal(json !== undefined, requestBody !== undefined, `${name} has no body in this test`);
+      return {
+        method,
+        path: path.replace('{user_id}', String(id + 1)).replace(/\{\w+\}/, 'x'),
+        headers: [
+          'authorization',
+          credential,
+          ...(json === undefined ? [] : ['content-type', 'application/json']),
+        ],
+        ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      };
+    });
 }
 
 let count = 0;
@@ -77,38 +134,55 @@ describe('a lost database', { concurrency: true }, () => {
     t.after(() => postgres.stop());
     const databaseUrl = await postgres.createDatabase();
     const served = await serve(t, databaseUrl);
-    const { client, token, id } = served;
-    for (const end of [() => postgres.kill(), () => postgres.restart().then(() => postgres.kill())]) {
+    const { client, token } = served;
+    const name = new URL(databaseUrl).pathname.slice(1);
+    const onServer = (statement: string) => administrate(postgres.url('postgres'), statement);
+    const lockOut = async () => {
+      await onServer(`alter database ${name} allow_connections false`);
+      await onServer(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`);
+    };
+    const ways = {
+      'the server is down': { end: () => postgres.kill(), begin: () => postgres.restart() },
+      'and once more': { end: () => postgres.kill(), begin: () => postgres.restart() },
+      'it lets nobody in': {
+        end: lockOut,
+        begin: () => onServer(`alter database ${name} allow_connections true`),
+      },
+      'it has gone': {
+        async end() {
+          await lockOut();
+          await onServer(`alter database ${name} rename to elsewhere`);
+        },
+        async begin() {
+          await onServer(`alter database elsewhere rename to ${name}`);
+          await onServer(`alter database ${name} allow_connections true`);
+        },
+      },
+    };
+    for (const [way, { end, begin }] of Object.entries(ways)) {
+      t.diagnostic(way);
       await assertReads(served);
       await end();
-      const asked: [method: string, path: string, json?: object][] = [
-        ['GET', '/auth/me'],
-        ['PATCH', '/auth/me', { name: 'Other' }],
-        ['POST', '/auth/me/password', { current_password: password, new_password: `${password}2` }],
-        ['DELETE', '/auth/me', { current_password: password }],
-        ['POST', '/auth/login', { username: ann.email, password }],
-        ['POST', '/auth/login', { username: 'nobody@example.com', password }],
-        ['POST', '/auth/signup', { ...ann, email: 'new@example.com' }],
-        ['POST', '/auth/setup', { ...ann, token: 'x' }],
-        ['GET', '/auth/users'],
-        ['GET', '/auth/users?q=example&count=true'],
-        ['GET', `/auth/users/${id}`],
-        ['DELETE', `/auth/users/${id + 1}`],
-        ['POST', `/auth/users/${id + 1}/deactivate`],
-        ['GET', '/health/ready'],
-      ];
       await Promise.all(
-        asked.map(async ([method, path, json]) => {
-          const answer = await client.ask(method, path, { token, ...(json ? { json } : {}) });
-          assertUnavailable(answer, `${method} ${path}`);
+        (await everyOperation(served)).map(async (asked) => {
+          assertUnavailable(await client.send(asked), `${asked.method} ${asked.path}`);
         }),
+      );
+      const { status, body } = await client.ask('GET', '/health/ready');
+      assert.deepEqual(
+        [status, body.code, body.checks],
+        [
+          503,
+          'database_unavailable',
+          { process: 'ok', database: 'unavailable', migrations: 'unknown', keys: 'unknown' },
+        ],
       );
       assert.equal((await client.ask('GET', '/health/live')).status, 200);
       assert.equal((await client.ask('GET', '/.well-known/jwks.json')).status, 200);
       assert.equal((await client.ask('GET', '/auth/me', { token: 'nonsense' })).status, 401);
       assert.equal((await client.ask('POST', '/auth/signup', { json: {} })).status, 422);
 
-      await postgres.restart();
+      await begin();
       while ((await client.ask('GET', '/health/ready')).status !== 200) await sleep(20);
       // Not one of many at once meets a connection that died.
       const all = await Promise.all(
@@ -119,6 +193,36 @@ describe('a lost database', { concurrency: true }, () => {
     }
     await assertWhole(databaseUrl);
     await stopInOrder(served);
+  });
+
+  test('SQLite whose file was overwritten: 503, never 401 or 500, and all is well with the file put back', async (t) => {
+    const path = join(root, 'overwritten.db');
+    const served = await serve(t, `sqlite:${path}`);
+    const holder = new BetterSqlite3(path);
+    holder.pragma('wal_checkpoint(truncate)');
+    const whole = await readFile(path);
+    await writeFile(path, Buffer.alloc(whole.length, 0xff), { flag: 'r+' });
+    let refused = 0;
+    for (const asked of await everyOperation(served)) {
+      const { status, text } = await served.client.send(asked);
+      // What was read before may still be remembered.
+      assert.ok(![401, 500].includes(status), `${asked.method} ${asked.path}: ${status} ${text}`);
+      if (status === 503) refused++;
+    }
+    assert.ok(refused > 0);
+    assert.equal((await served.client.ask('GET', '/health/live')).status, 200);
+    await stopInOrder(served);
+    holder.close();
+    await rm(`${path}-wal`, { force: true });
+    await rm(`${path}-shm`, { force: true });
+    await writeFile(path, whole);
+
+    const again = await startServe({ cwd: root, env: { DATABASE_URL: `sqlite:${path}` } });
+    t.after(() => again.signal('SIGKILL'));
+    const client = createClient(again.url);
+    t.after(() => client.close());
+    await assertReads({ ...served, client });
+    await stopInOrder({ ...served, server: again });
   });
 
   test('SQLite locked by another process: reads go on, writes wait, for five seconds at most', async (t) => {

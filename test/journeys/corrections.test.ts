@@ -57,7 +57,7 @@ journey('nobody removes the last active admin, in whatever way', async (open) =>
     () => doorward.admin.change(admin.id, { is_admin: false }),
     () => doorward.admin.change(admin.id, { is_active: false }),
     () => doorward.admin.change(admin.id, { is_active: false, is_admin: false }),
-    () => doorward.accounts.close({ userId: admin.id, current_password: password }),
+    () => doorward.accounts.close({ user: admin, sid: 'any', current_password: password }),
   ]) {
     await assert.rejects(attempt, { name: 'DoorwardError', code: 'last_admin' });
   }

@@ -28,9 +28,11 @@ journey(
     const user = await signIn();
     const { queue } = doorward.passwords;
     const json = { email: 'new@example.com', password, name: 'A' };
+    const known = { headers: { 'x-device-token': (await logIn(user.email)).body.device_token } };
     const gate = createGate();
     const running = queue.run(() => gate.opened);
-    const waits = logIn(user.email);
+    const form = { username: user.email, password };
+    const waits = request('POST', '/auth/login', { form, ...known });
     await until(() => queue.waiting === 1);
 
     const change = { current_password: password, new_password: 'NewSecure456!' };
@@ -59,6 +61,30 @@ journey(
     assert.equal((await request('POST', '/auth/signup', { json })).status, 201);
   },
 );
+
+journey('in a full queue a session or a known device takes the place of a stranger', async (open) => {
+  const { doorward, signIn, logIn, request } = await open({ HASH_CONCURRENCY: 1, HASH_QUEUE_LIMIT: 2 });
+  const user = await signIn();
+  const { queue } = doorward.passwords;
+  const { device_token } = (await logIn(user.email)).body;
+  const gate = createGate();
+  const running = queue.run(() => gate.opened);
+  const first = logIn('first@example.com');
+  await until(() => queue.waiting === 1);
+  const second = logIn('second@example.com');
+  await until(() => queue.waiting === 2);
+
+  const change = { current_password: password, new_password: 'NewSecure456!' };
+  const changed = request('POST', '/auth/me/password', { json: change, token: user.access_token });
+  assertFailure(await second, 503, 'Service is overloaded', 'overloaded');
+  const form = { username: user.email, password };
+  const known = request('POST', '/auth/login', { form, headers: { 'x-device-token': device_token } });
+  assertFailure(await first, 503, 'Service is overloaded', 'overloaded');
+  assert.equal(queue.waiting, 2);
+  gate.open();
+  await running;
+  assert.deepEqual([(await changed).status, (await known).status], [200, 200]);
+});
 
 journey('of many logins at once some are put off and the others are right', async (open) => {
   const { signIn, logIn } = await open({

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { assertFailure, journey } from '../support/journey.ts';
+import { journey } from '../support/journey.ts';
 
 journey('health, keys and documentation are at the root and ask for no token', async (open) => {
   const { request } = await open();
@@ -16,18 +16,6 @@ journey('health, keys and documentation are at the root and ask for no token', a
   }
   const docs = await request('GET', '/docs');
   assert.ok([200, 302, 307].includes(docs.status), `${docs.status}`);
-});
-
-journey('a database that is gone is told by ready, not by live', async (open, { t }) => {
-  const { doorward, request } = await open();
-  const { DoorwardError } = await import('../../src/errors.ts');
-  t.mock.method(doorward.kernel.db, 'ping', async () => {
-    throw new DoorwardError('database_unavailable', { reason: 'connection refused at 10.0.0.1' });
-  });
-  const ready = await request('GET', '/health/ready');
-  assertFailure(ready, 503, 'Database is unavailable', 'database_unavailable');
-  assert.equal(ready.headers['retry-after'], '1');
-  assert.equal((await request('GET', '/health/live')).status, 200);
 });
 
 journey('the OpenAPI document tells every endpoint of the contract, and whom it is for', async (open) => {
@@ -70,6 +58,7 @@ journey('the OpenAPI document tells every endpoint of the contract, and whom it 
     'POST /auth/users': true,
     'POST /auth/users/{user_id}/activate': true,
     'POST /auth/users/{user_id}/deactivate': true,
+    'POST /auth/users/{user_id}/unlock': true,
     'PUT /auth/me': true,
   });
 });

@@ -7,9 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { createDoorward } from '../../src/index.ts';
 
 let now = Number(process.env.RACE_NOW);
-const doorward = await createDoorward(JSON.parse(process.env.RACE_SETTINGS ?? '{}'), {
-  clock: { now: () => new Date(now) },
-});
+const doorward = await createDoorward(
+  { RATE_LIMITS: 'off', ...JSON.parse(process.env.RACE_SETTINGS ?? '{}') },
+  {
+    clock: { now: () => new Date(now) },
+  },
+);
 await doorward.app();
 const server = createServer((request, response) => {
   now = Math.max(now, Number(request.headers['x-race-now']));

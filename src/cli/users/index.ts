@@ -6,6 +6,7 @@ import { addImport } from './import.ts';
 import { addList } from './list.ts';
 import { addSetPassword } from './set-password.ts';
 import { addShow } from './show.ts';
+import { addUnlock } from './unlock.ts';
 
 export function addUsers(program: Command): void {
   const users = program
@@ -16,6 +17,7 @@ export function addUsers(program: Command): void {
   addList(users);
   addShow(users);
   addChanges(users);
+  addUnlock(users);
   addSetPassword(users);
   addDelete(users);
   addImport(users);

@@ -2,7 +2,7 @@ import type { Transaction } from '../../database/database.ts';
 import { activeAdminsLock, userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import type { Passwords } from '../passwords/index.ts';
+import type { CurrentPassword, Passwords } from '../passwords/index.ts';
 import { deleteUser, findUser, hasOtherActiveAdmin } from './store.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function deleteAccount(
   userId: number,
   confirm?: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
-  const { db, events } = kernel;
+  const { db, events, audit } = kernel;
   await db.transaction(async (tx) => {
     await db.lock(tx, activeAdminsLock);
     await db.lock(tx, userLock(userId));
@@ -26,24 +26,14 @@ export async function deleteAccount(
     }
     await events.emit(tx, 'user.deleted', { user_id: userId });
     await deleteUser(tx, userId);
+    await audit.record(tx, { kind: 'user.deleted', user_id: userId });
   });
 }
 
 /**
  * Closes the account of whoever asks, after the password.
- * @throws DoorwardError `current_password_incorrect`, `last_admin`.
+ * @throws DoorwardError `current_password_incorrect`, `last_admin`, `rate_limited`, `overloaded`.
  */
-export async function closeAccount(
-  kernel: Kernel,
-  passwords: Passwords,
-  input: { userId: number; current_password: string },
-): Promise<void> {
-  const { userId, current_password } = input;
-  const checked = await passwords.check(userId, current_password);
-  if (checked === undefined) throw new DoorwardError('current_password_incorrect');
-  await deleteAccount(kernel, userId, async (tx) => {
-    // A change of the password that came first makes the one that was checked a wrong one.
-    if (!(await passwords.confirm(tx, userId, checked)))
-      throw new DoorwardError('current_password_incorrect');
-  });
+export function closeAccount(kernel: Kernel, passwords: Passwords, input: CurrentPassword): Promise<void> {
+  return passwords.withCurrent(input, (confirm) => deleteAccount(kernel, input.user.id, confirm));
 }

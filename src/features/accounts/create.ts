@@ -22,8 +22,17 @@ export function requireEmailAddress(email: string): { email: string; email_key: 
   return address;
 }
 
+export interface Creation {
+  /** How it came about. The first two are done by the new user. */
+  kind: 'user.signed_up' | 'setup.completed' | 'user.created';
+  /** Asked once the account is well-formed, before anything is looked up. */
+  admit?: () => Promise<void>;
+  /** Asked in the transaction that makes it, under the lock of the active admins. */
+  allow?: (tx: Transaction) => Promise<void>;
+}
+
 /**
- * Makes an account. `allow` is asked in the same transaction, under the lock of the active admins.
+ * Makes an account.
  * @throws DoorwardError `email_registered` when the address is taken; the database decides between racing requests.
  * @throws ValidationError when the policy refuses the password.
  */
@@ -31,15 +40,16 @@ export async function createAccount(
   kernel: Kernel,
   passwords: Passwords,
   account: NewAccount,
-  allow?: (tx: Transaction) => Promise<void>,
+  { kind, admit, allow }: Creation,
 ): Promise<User> {
-  const { db, clock } = kernel;
+  const { db, clock, audit } = kernel;
   const { password, name, is_admin = false, is_active = true } = account;
   const address = requireEmailAddress(account.email);
   passwords.assertAllowed(password, { email: address.email, name }, ['body', 'password']);
+  await admit?.();
   // What is taken already is refused before a hash is paid for.
   if (await findUserByEmailKey(db.read, address.email_key)) throw new DoorwardError('email_registered');
-  const hash = await passwords.hash(password);
+  const hash = await passwords.hash(password, kind === 'user.signed_up' ? 'ordinary' : 'first');
   return db.transaction(async (tx) => {
     if (allow !== undefined) {
       await db.lock(tx, activeAdminsLock);
@@ -49,6 +59,11 @@ export async function createAccount(
     const user = await insertUser(tx, { ...address, name, is_admin, is_active, now });
     if (user === undefined) throw new DoorwardError('email_registered');
     await passwords.insert(tx, user.id, hash);
+    await audit.record(tx, {
+      kind,
+      user_id: user.id,
+      ...(kind === 'user.created' ? {} : { actor: user.id }),
+    });
     return user;
   });
 }

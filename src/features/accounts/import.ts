@@ -24,13 +24,16 @@ export function importAccounts(
   passwords: Passwords,
   imported: readonly ImportedAccount[],
 ): Promise<boolean[]> {
-  const { db, clock } = kernel;
+  const { db, clock, audit } = kernel;
   const accounts = imported.map((account) => ({ ...account, ...requireEmailAddress(account.email) }));
   return db.transaction(async (tx) => {
     const outcomes: boolean[] = [];
     for (const { hashed_password, created_at, ...account } of accounts) {
       const user = await insertUser(tx, { ...account, now: created_at ?? clock.now().toISOString() });
-      if (user !== undefined) await passwords.insert(tx, user.id, hashed_password);
+      if (user !== undefined) {
+        await passwords.insert(tx, user.id, hashed_password);
+        await audit.record(tx, { kind: 'user.imported', user_id: user.id });
+      }
       outcomes.push(user !== undefined);
     }
     return outcomes;

@@ -1,11 +1,12 @@
 import type { Kysely } from 'kysely';
-import type { Tables, Transaction } from '../../database/database.ts';
+import type { Tables } from '../../database/database.ts';
 import { parseEmailAddress } from '../../email-address.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
+import type { Throttle } from '../throttle/index.ts';
 import { type AccountChanges, changeAccount } from './change.ts';
 import { closeAccount, deleteAccount } from './close.ts';
-import { createAccount, type NewAccount } from './create.ts';
+import { type Creation, createAccount, type NewAccount } from './create.ts';
 import { type ImportedAccount, importAccounts } from './import.ts';
 import { signUp } from './sign-up.ts';
 import { findUser, findUserByEmailKey, hasAdmin, type User } from './store.ts';
@@ -23,7 +24,7 @@ export interface Accounts {
   /** See `sign-up.ts`. */
   signUp(input: { email: string; password: string; name: string }): Promise<User>;
   /** See `create.ts`. */
-  create(account: NewAccount, allow?: (tx: Transaction) => Promise<void>): Promise<User>;
+  create(account: NewAccount, creation?: Creation): Promise<User>;
   /** See `import.ts`. */
   import(imported: readonly ImportedAccount[]): Promise<boolean[]>;
   /** See `change.ts`. */
@@ -31,7 +32,7 @@ export interface Accounts {
   /** See `close.ts`. */
   delete(userId: number): Promise<void>;
   /** See `close.ts`. */
-  close(input: { userId: number; current_password: string }): Promise<void>;
+  close(input: Parameters<typeof closeAccount>[2]): Promise<void>;
   find(userId: number, db?: Kysely<Tables>): Promise<User | undefined>;
   /** The account with this address in any spelling. */
   findByEmail(email: string): Promise<User | undefined>;
@@ -39,12 +40,17 @@ export interface Accounts {
   hasAdmin(db?: Kysely<Tables>): Promise<boolean>;
 }
 
-export function createAccounts(kernel: Kernel, passwords: Passwords): Accounts {
+export function createAccounts(
+  kernel: Kernel,
+  features: { passwords: Passwords; throttle: Throttle },
+): Accounts {
   const { db } = kernel;
+  const { passwords } = features;
   return {
     isRegistrationOpen: kernel.settings.REGISTRATION === 'open',
-    signUp: (input) => signUp(kernel, passwords, input),
-    create: (account, allow) => createAccount(kernel, passwords, account, allow),
+    signUp: (input) => signUp(kernel, features, input),
+    create: (account, creation = { kind: 'user.created' }) =>
+      createAccount(kernel, passwords, account, creation),
     import: (imported) => importAccounts(kernel, passwords, imported),
     change: (userId, changes) => changeAccount(kernel, userId, changes),
     delete: (userId) => deleteAccount(kernel, userId),

@@ -37,7 +37,7 @@ export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
           operationId: 'signup',
           summary: 'Make an account',
           body: Closed({ email: Email, password: NewPassword, name: Name }),
-          response: { 201: UserRead, ...mayFail(403, 409) },
+          response: { 201: UserRead, ...mayFail(403, 409, 429) },
         },
       },
       async (request, reply) => {
@@ -87,11 +87,12 @@ export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
           operationId: 'close_account',
           summary: 'Delete the own account',
           body: Closed({ current_password: AnyPassword }),
-          response: { 204: NoContent, ...mayFail(409) },
+          response: { 204: NoContent, ...mayFail(409, 429) },
         },
       },
       async (request, reply) => {
-        await accounts.close({ userId: request.auth.user.id, ...request.body }).catch(refuseDeleted);
+        const { user, session } = request.auth;
+        await accounts.close({ user, sid: session.sid, ...request.body }).catch(refuseDeleted);
         return reply.code(204).send();
       },
     );

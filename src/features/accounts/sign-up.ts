@@ -1,20 +1,33 @@
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
+import { currentOrigin } from '../../origin.ts';
 import type { Passwords } from '../passwords/index.ts';
+import type { Throttle } from '../throttle/index.ts';
 import { createAccount } from './create.ts';
 import type { User } from './store.ts';
 
 /**
  * Makes an account for whoever asks, where REGISTRATION is open.
- * @throws DoorwardError `registration_closed`, `email_registered`.
+ * @throws DoorwardError `registration_closed`, `rate_limited`, `email_registered`, `overloaded`.
  * @throws ValidationError when the policy refuses the password.
  */
 export async function signUp(
   kernel: Kernel,
-  passwords: Passwords,
+  features: { passwords: Passwords; throttle: Throttle },
   input: { email: string; password: string; name: string },
 ): Promise<User> {
   if (kernel.settings.REGISTRATION !== 'open') throw new DoorwardError('registration_closed');
   const { email, password, name } = input;
-  return createAccount(kernel, passwords, { email, password, name });
+  const attempt = await features.throttle.signUp(currentOrigin().network);
+  return attempt.within(
+    () =>
+      createAccount(
+        kernel,
+        features.passwords,
+        { email, password, name },
+        { kind: 'user.signed_up', admit: () => attempt.take() },
+      ),
+    // Or the answers would tell a list of addresses.
+    (error) => error instanceof DoorwardError && error.code === 'email_registered',
+  );
 }

@@ -1,6 +1,7 @@
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { AccountChanges, Accounts, NewAccount, User } from '../accounts/index.ts';
+import type { Throttle } from '../throttle/index.ts';
 import { type ListInput, listPage, type UserPage } from './list.ts';
 import { currentSetupToken, setUp } from './setup.ts';
 
@@ -17,14 +18,20 @@ export interface Admin {
   change(userId: number, changes: AccountChanges, actorId?: number): Promise<User>;
   /** @throws DoorwardError `user_not_found`, `last_admin`, `cannot_delete_self`. */
   delete(userId: number, actorId?: number): Promise<void>;
+  /** Forgets the failed logins of a user. @throws DoorwardError `user_not_found`. */
+  unlock(userId: number): Promise<void>;
   /** See `setup.ts`. */
   setupToken(): Promise<string | undefined>;
   /** See `setup.ts`. */
   setUp(input: Parameters<typeof setUp>[3]): Promise<User>;
 }
 
-export function createAdmin(kernel: Kernel, features: { accounts: Accounts }, secretKey: string): Admin {
-  const { accounts } = features;
+export function createAdmin(
+  kernel: Kernel,
+  features: { accounts: Accounts; throttle: Throttle },
+  secretKey: string,
+): Admin {
+  const { accounts, throttle } = features;
   return {
     list: (input) => listPage(kernel, input),
     create: (account) => accounts.create(account),
@@ -42,7 +49,8 @@ export function createAdmin(kernel: Kernel, features: { accounts: Accounts }, se
       if (userId === actorId) throw new DoorwardError('cannot_delete_self');
       return accounts.delete(userId);
     },
+    unlock: (userId) => throttle.unlock(userId),
     setupToken: () => currentSetupToken(kernel, accounts, secretKey),
-    setUp: (input) => setUp(kernel, accounts, secretKey, input),
+    setUp: (input) => setUp(kernel, features, secretKey, input),
   };
 }

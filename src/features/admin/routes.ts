@@ -161,6 +161,25 @@ export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
     }
 
     app.post(
+      '/users/:user_id/unlock',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'unlock_user',
+          summary: 'Forget the failed logins of a user',
+          description: 'Whoever had to wait, or was refused after too many, may try again.',
+          params: UserPath,
+          response: { 204: NoContent, ...mayFail(404) },
+        },
+      },
+      async (request, reply) => {
+        await admin.unlock(request.params.user_id);
+        return reply.code(204).send();
+      },
+    );
+
+    app.post(
       '/setup',
       {
         config: { access: 'public' },
@@ -169,7 +188,7 @@ export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
           operationId: 'setup',
           summary: 'Make the first admin with the token printed at first start',
           body: Closed({ token: Text({}), email: Email, password: NewPassword, name: Name }),
-          response: { 201: UserRead, ...mayFail(403, 409) },
+          response: { 201: UserRead, ...mayFail(403, 409, 429) },
         },
       },
       async (request, reply) => reply.code(201).send(await admin.setUp(request.body)),

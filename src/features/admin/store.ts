@@ -1,4 +1,4 @@
-import { type Expression, type Kysely, type SqlBool, sql } from 'kysely';
+import { type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { Database, Tables, Transaction } from '../../database/database.ts';
 import { type User, userColumns } from '../accounts/index.ts';
 
@@ -54,10 +54,13 @@ export interface ListQuery {
 const highest = '\u{10FFFF}';
 
 /**
- * A search first looks through so many users in the order asked for. What many users match is met there; what few match
- * is quickly gathered and sorted. Slow is what very many match and none of the first: docs/decisions/searching-users.md.
+ * A search first looks through so many users in the order asked for. What few match is then gathered and sorted; for
+ * what many match more of the order is looked through: docs/decisions/searching-users.md.
  */
-const walkLength = 4_000;
+const shortWalk = 4_000;
+const longWalk = 24_000;
+/** Matches that are gathered and sorted sooner than as many users would be looked through. */
+const few = 32_000;
 
 /** Whether a text is searched for by its trigrams; a shorter one is searched for as a beginning. */
 const hasTrigram = (search: string) => [...search].length >= 3;
@@ -77,10 +80,11 @@ function isMatch(db: Database, search: string): Expression<SqlBool> {
 
 /** Every match by its id and by what it is ordered and filtered by, through the indexes that are made for searching. */
 function allMatches(db: Database, search: string, column: SortColumn) {
+  const table = hasTrigram(search) ? db.matching('users', 'search_text', search) : sql.table('users');
   const users = db.read
-    .selectFrom('users')
+    .selectFrom((table as RawBuilder<Tables['users']>).as('users'))
     .select(['id', `${column} as sort_value`, 'is_active', 'is_admin']);
-  if (hasTrigram(search)) return users.where(db.containsByIndex('users', 'search_text', search));
+  if (hasTrigram(search)) return users;
   const byEmail = beginsWith('email_key', search);
   const byName = sql<SqlBool>`(${beginsWith('name_key', search)} and not ${byEmail})`;
   return users.where(byEmail).unionAll(users.where(byName));
@@ -112,11 +116,8 @@ function inOrder(db: Database, query: ListQuery, length: number) {
       .where('is_admin', '=', is_admin);
     return query.after === undefined ? rows : rows.where(beyond(query.after, query, column));
   });
-  return groups
-    .reduce((all, group) => all.unionAll(group))
-    .orderBy('sort_value', direction)
-    .orderBy('id', direction)
-    .limit(length);
+  const order = sql`sort_value ${sql.raw(direction)}, id ${sql.raw(direction)}`;
+  return db.mergeRanges(groups, order, length).as('users');
 }
 
 /** A page out of the first `length` users in the order asked for. */
@@ -127,9 +128,7 @@ function walk(
   condition?: Expression<SqlBool>,
 ): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  let rows = db.read
-    .selectFrom(inOrder(db, query, length).as('users'))
-    .select([...userColumns, 'sort_value']);
+  let rows = db.read.selectFrom(inOrder(db, query, length)).select([...userColumns, 'sort_value']);
   if (condition !== undefined) rows = rows.where(condition);
   return rows
     .orderBy('sort_value', direction)
@@ -170,19 +169,31 @@ function sortMatches(db: Database, query: ListQuery, search: string): Promise<Li
 /** Whether a walk of that length leaves anybody out. */
 async function isLonger(db: Database, query: ListQuery, length: number): Promise<boolean> {
   const { walked } = await db.read
-    .selectFrom(inOrder(db, query, length + 1).as('users'))
+    .selectFrom(inOrder(db, query, length + 1))
     .select((eb) => eb.fn.countAll<number>().as('walked'))
     .executeTakeFirstOrThrow();
   return walked > length;
+}
+
+/** Whether more users than `few` match. */
+async function isCommon(db: Database, search: string): Promise<boolean> {
+  const ids: Expression<{ id: number }> = hasTrigram(search)
+    ? db.matchingIds('users', 'search_text', search)
+    : allMatches(db, search, 'id');
+  const { rows } = await sql<{ found: number }>`select count(*) as found
+    from (select 1 from ${ids} as ids limit ${few + 1}) as some`.execute(db.read);
+  return (rows[0]?.found ?? 0) > few;
 }
 
 /** One page of users. */
 export async function listUsers(db: Database, query: ListQuery): Promise<ListedUser[]> {
   const { search, skip, limit } = query;
   if (search === undefined) return walk(db, query, skip + limit);
-  if (skip + limit <= walkLength) {
-    const found = await walk(db, query, walkLength, isMatch(db, search));
-    if (found.length === limit || !(await isLonger(db, query, walkLength))) return found;
+  for (const length of [shortWalk, longWalk]) {
+    if (skip + limit > length) continue;
+    if (length === longWalk && !(await isCommon(db, search))) break;
+    const found = await walk(db, query, length, isMatch(db, search));
+    if (found.length === limit || !(await isLonger(db, query, length))) return found;
   }
   return sortMatches(db, query, search);
 }

@@ -9,19 +9,29 @@ import {
   type Scenario,
   SECRET_KEY,
 } from '../../../test/support/instances.ts';
+import type { Database } from '../../database/database.ts';
 import { openDatabase } from '../../database/open.ts';
 import { migrations } from '../../doorward.ts';
+import { readSettings } from '../../settings.ts';
+import { createAuditKeyChange } from '../audit/index.ts';
 import { changeSecretKey, SecretKeyMismatchError, settleSecretKey, writePendingSecretKey } from './index.ts';
 
 const secrets = [SECRET_KEY, 'second-0f4d6a8b2c1e3957-not-a-sample', 'third-5b7a9c2d4e6f8013-not-a-sample'];
 const [first, second, third] = secrets as [string, string, string];
 const day = 86_400;
 
+/** The audit log's part of a change. */
+function auditKeyChange(db: Database, from: string, to: string, now: Date) {
+  const settings = readSettings({ DATABASE_URL: 'sqlite::memory:' });
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  return createAuditKeyChange({ db, settings, log, clock: { now: () => now } }, from, to).inTransaction;
+}
+
 /** Changes the secret as the command does. */
 async function change(s: Scenario, from: string, to: string, now: Date): Promise<void> {
   const db = await openDatabase({ url: s.databaseUrl });
   try {
-    await changeSecretKey(db, from, to, now);
+    await changeSecretKey(db, from, to, now, auditKeyChange(db, from, to, now));
   } finally {
     await db.close();
   }
@@ -149,7 +159,13 @@ onInstances('a change that fails at any statement leaves everything as it was', 
         ),
       ),
     );
-    const outcome = await changeSecretKey(db, first, third, a.clock.now()).catch((error: Error) => error);
+    const outcome = await changeSecretKey(
+      db,
+      first,
+      third,
+      a.clock.now(),
+      auditKeyChange(db, first, third, a.clock.now()),
+    ).catch((error: Error) => error);
     mocked.mock.restore();
     if (outcome === undefined) break;
     assert.match(outcome.message, /dies here/);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import type { Database, Transaction } from '../../database/database.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
-import { readPendingSecretKey, resolveSecretKey } from './secret-key.ts';
+import { readPendingSecretKey, readSecretKeys, resolveSecretKey } from './secret-key.ts';
 import { decryptUnder, encryptUnder } from './signing-key.ts';
 import {
   listFormerSecretKeys,
@@ -62,8 +62,31 @@ export async function settleSecretKey(
 }
 
 /**
+ * The SECRET_KEY, as given or kept in its files, that a database was made with: the one that `databaseUrl` names, or a
+ * copy of it. Nothing is written.
+ * @throws SecretKeyMismatchError when there is none, or only another one.
+ */
+export async function findSecretKey(
+  db: Database,
+  given: string | undefined,
+  databaseUrl: string,
+): Promise<string> {
+  const candidates = given === undefined ? readSecretKeys(databaseUrl) : [given];
+  if (candidates.length === 0) {
+    throw new SecretKeyMismatchError('There is no SECRET_KEY: set it, or put secret.key in its place');
+  }
+  const fingerprint = await readSecretKeyFingerprint(db.read);
+  const fitting = candidates.find((candidate) => fingerprintOf(candidate) === fingerprint);
+  if (fitting === undefined) {
+    throw new SecretKeyMismatchError('SECRET_KEY is not the one that this database was made with');
+  }
+  return fitting;
+}
+
+/**
  * Re-encrypts everything under a new SECRET_KEY, in one transaction: before it the old secret opens the database, after
- * it the new one. Sessions go on. Instances that run meanwhile must be restarted with the new secret.
+ * it the new one. Sessions go on. Instances that run meanwhile must be restarted with the new secret. `alsoChange` is what
+ * features above this one do in it.
  * @throws SecretKeyMismatchError when `secretKey` is not the one that the database was made with.
  */
 export async function changeSecretKey(
@@ -71,6 +94,7 @@ export async function changeSecretKey(
   secretKey: string,
   newSecretKey: string,
   now: Date,
+  alsoChange: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
   await db.transaction(async (tx) => {
     await db.lock(tx, signingKeysLock);
@@ -94,5 +118,6 @@ export async function changeSecretKey(
     const replaced_at = now.toISOString();
     await putFormerSecretKey(tx, { fingerprint: fingerprintOf(secretKey), keys_jwe, replaced_at });
     await replaceSecretKeyFingerprint(tx, fingerprintOf(newSecretKey));
+    await alsoChange(tx);
   });
 }

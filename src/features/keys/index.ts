@@ -26,7 +26,12 @@ import {
   type SigningKeyRow,
 } from './store.ts';
 
-export { changeSecretKey, SecretKeyMismatchError, settleSecretKey } from './change-secret-key.ts';
+export {
+  changeSecretKey,
+  findSecretKey,
+  SecretKeyMismatchError,
+  settleSecretKey,
+} from './change-secret-key.ts';
 export { keyMigrations } from './migrations.ts';
 export { keyRoutes } from './routes.ts';
 export { makeSecretKey, writePendingSecretKey } from './secret-key.ts';
@@ -63,7 +68,7 @@ export interface Keys {
  * @throws SecretKeyMismatchError when SECRET_KEY is not the one that the database was made with.
  */
 export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys> {
-  const { settings, db, clock } = kernel;
+  const { settings, db, clock, audit } = kernel;
   const algorithm: SigningAlgorithm = settings.ALGORITHM;
   const isShared = algorithm === 'HS256';
   const shared = sharedSecretKeys(secretKey);
@@ -94,7 +99,9 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     await db.transaction(async (tx) => {
       await db.lock(tx, signingKeysLock);
       await assertSecretKey(tx, secretKey);
-      if (made !== undefined && !hasKey(await listSigningKeys(tx))) await insertSigningKey(tx, made);
+      if (made === undefined || hasKey(await listSigningKeys(tx))) return;
+      await insertSigningKey(tx, made);
+      await audit.record(tx, { kind: 'key.created', user_id: null, detail: { kid: made.kid } });
     });
   }
 

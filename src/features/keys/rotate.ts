@@ -19,7 +19,7 @@ export async function rotateKey(
     unless?: (stored: readonly SigningKeyRow[]) => boolean;
   },
 ): Promise<SigningKeyRow | undefined> {
-  const { db, clock, settings } = kernel;
+  const { db, clock, settings, audit } = kernel;
   const createdAt = clock.now();
   const leadMs = options.immediately ? 0 : settings.KEY_PUBLICATION_LEAD_SECONDS * 1000;
   const signsFrom = new Date(createdAt.getTime() + leadMs);
@@ -33,6 +33,7 @@ export async function rotateKey(
     await assertSecretKey(tx, secretKey);
     if (options.unless?.(await listSigningKeys(tx))) return undefined;
     await insertSigningKey(tx, made);
+    await audit.record(tx, { kind: 'key.created', user_id: null, detail: { kid: made.kid } });
     return made;
   });
 }
@@ -42,7 +43,7 @@ export async function rotateKey(
  * @throws DoorwardError `key_not_found`; `only_usable_key` when nothing else could sign.
  */
 export async function retireKey(kernel: Kernel, kid: string): Promise<void> {
-  const { db, clock, settings } = kernel;
+  const { db, clock, settings, audit } = kernel;
   await db.transaction(async (tx) => {
     await db.lock(tx, signingKeysLock);
     const stored = await listSigningKeys(tx);
@@ -52,6 +53,7 @@ export async function retireKey(kernel: Kernel, kid: string): Promise<void> {
     const isOnlyUsable = pickSigningKey(others, settings.ALGORITHM, now) === undefined;
     if (isOnlyUsable && settings.ALGORITHM !== 'HS256') throw new DoorwardError('only_usable_key');
     await deleteSigningKey(tx, kid);
+    await audit.record(tx, { kind: 'key.retired', user_id: null, detail: { kid } });
   });
 }
 
@@ -74,12 +76,15 @@ export function isSpent(
 
 /** Deletes the keys whose tokens are gone. */
 export async function withdrawSpentKeys(kernel: Kernel): Promise<void> {
-  const { db, clock, settings } = kernel;
+  const { db, clock, settings, audit } = kernel;
   const spent = (rows: readonly SigningKeyRow[]) =>
     rows.filter((row) => isSpent(row, rows, settings, clock.now()));
   if (spent(await listSigningKeys(db.read)).length === 0) return;
   await db.transaction(async (tx) => {
     await db.lock(tx, signingKeysLock);
-    for (const row of spent(await listSigningKeys(tx))) await deleteSigningKey(tx, row.kid);
+    for (const { kid } of spent(await listSigningKeys(tx))) {
+      await deleteSigningKey(tx, kid);
+      await audit.record(tx, { kind: 'key.retired', user_id: null, detail: { kid } });
+    }
   });
 }

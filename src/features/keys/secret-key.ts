@@ -57,6 +57,13 @@ export function resolveSecretKey(given: string | undefined, databaseUrl: string)
   return readSecret(file) ?? made;
 }
 
+/** The secrets in `secret.key` and in the file of a change that was not finished, those that are there. */
+export function readSecretKeys(databaseUrl: string): string[] {
+  const file = secretKeyFile(databaseUrl);
+  if (file === undefined) return [];
+  return [readSecret(file), readIfThere(`${file}.new`)].filter((secret) => secret !== undefined);
+}
+
 /** A SECRET_KEY, as one is made at first start. */
 export function makeSecretKey(): string {
   return randomBytes(48).toString('base64url');

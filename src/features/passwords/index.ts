@@ -1,4 +1,4 @@
-import { createHashQueue, type HashQueue } from '../../crypto/hash-queue.ts';
+import { createHashQueue, type HashPriority, type HashQueue } from '../../crypto/hash-queue.ts';
 import {
   type Argon2Parameters,
   decoyHash,
@@ -9,10 +9,13 @@ import {
 import type { Transaction } from '../../database/database.ts';
 import { ValidationError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
+import type { Attempt, Throttle } from '../throttle/index.ts';
 import { changePassword } from './change.ts';
+import { type CurrentPassword, withCurrentPassword } from './current.ts';
 import { passwordIssues } from './policy.ts';
 import { findPassword, insertPassword, updateHash, updatePassword } from './store.ts';
 
+export type { CurrentPassword } from './current.ts';
 export { passwordMigrations } from './migrations.ts';
 export { passwordRoutes } from './routes.ts';
 
@@ -35,25 +38,36 @@ export interface Passwords {
   /** @throws ValidationError at `loc` when the policy refuses the password. */
   assertAllowed(password: string, owner: PasswordOwner, loc: readonly string[]): void;
   /** @throws DoorwardError `overloaded` when too many hashes wait already. */
-  hash(password: string): Promise<string>;
+  hash(password: string, priority?: HashPriority): Promise<string>;
   /**
-   * Checks a password. Without a user or a stored hash it costs the same as a wrong password and is undefined.
-   * @throws DoorwardError `overloaded` when too many hashes wait already.
+   * Checks a password, for an attempt that is taken when its turn has come: what waits in the queue writes nothing, and
+   * what is refused by it was not counted. Without a user or a stored hash it costs the same as a wrong password and is
+   * undefined.
+   * @throws DoorwardError `overloaded` when too many hashes wait already, `rate_limited`.
    */
-  check(userId: number | undefined, password: string): Promise<CheckedPassword | undefined>;
+  check(
+    userId: number | undefined,
+    password: string,
+    attempt: Pick<Attempt, 'isKnown' | 'take'>,
+  ): Promise<CheckedPassword | undefined>;
   /** Whether a checked password is still the user's, in the transaction that relies on it; stores a better hash of it. */
   confirm(tx: Transaction, userId: number, checked: CheckedPassword): Promise<boolean>;
   /** Stores the hash of a new user. */
   insert(tx: Transaction, userId: number, hash: string): Promise<void>;
   /** Replaces a user's password and announces it; `sid` is the session that goes on. */
   replace(tx: Transaction, userId: number, hash: string, sid: string | null): Promise<void>;
+  /** See `current.ts`. */
+  withCurrent(
+    input: CurrentPassword,
+    work: (confirm: (tx: Transaction) => Promise<void>) => Promise<void>,
+  ): Promise<void>;
   /** Changes a user's own password. See `change.ts`. */
   change(input: Parameters<typeof changePassword>[2]): Promise<void>;
   readonly queue: HashQueue;
 }
 
-export function createPasswords(kernel: Kernel): Passwords {
-  const { settings, db, clock, events } = kernel;
+export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
+  const { settings, db, clock, events, audit } = kernel;
   const parameters: Argon2Parameters = {
     memoryKib: settings.ARGON2_MEMORY_KIB,
     passes: settings.ARGON2_PASSES,
@@ -68,17 +82,21 @@ export function createPasswords(kernel: Kernel): Passwords {
       const issues = passwordIssues(password, { ...owner, policy: settings.PASSWORD_POLICY }, [...loc]);
       if (issues.length > 0) throw new ValidationError(issues);
     },
-    hash: (password) => queue.run(() => hashPassword(password, parameters)),
-    async check(userId, password) {
+    hash: (password, priority) => queue.run(() => hashPassword(password, parameters), priority),
+    async check(userId, password, attempt) {
       const stored = userId === undefined ? undefined : await findPassword(db.read, userId);
-      return queue.run(async () => {
-        const isRight = await verifyPassword(password, stored?.hash ?? decoyHash(parameters));
-        if (stored === undefined || !isRight) return undefined;
-        const replacement = needsRehash(stored.hash, parameters)
-          ? await hashPassword(password, parameters)
-          : undefined;
-        return { revision: stored.revision, replacement };
-      });
+      return queue.run(
+        async () => {
+          await attempt.take();
+          const isRight = await verifyPassword(password, stored?.hash ?? decoyHash(parameters));
+          if (stored === undefined || !isRight) return undefined;
+          const replacement = needsRehash(stored.hash, parameters)
+            ? await hashPassword(password, parameters)
+            : undefined;
+          return { revision: stored.revision, replacement };
+        },
+        attempt.isKnown ? 'first' : 'ordinary',
+      );
     },
     async confirm(tx, userId, checked) {
       if ((await findPassword(tx, userId))?.revision !== checked.revision) return false;
@@ -89,8 +107,10 @@ export function createPasswords(kernel: Kernel): Passwords {
     async replace(tx, userId, hash, sid) {
       await updatePassword(tx, userId, hash, now());
       await events.emit(tx, 'password.changed', { user_id: userId, sid });
+      if (sid === null) await audit.record(tx, { kind: 'password.reset', user_id: userId });
     },
-    change: (input) => changePassword(kernel, passwords, input),
+    withCurrent: (input, work) => withCurrentPassword(kernel, { passwords, throttle }, input, work),
+    change: (input) => changePassword(kernel, { passwords, throttle }, input),
   };
   return passwords;
 }

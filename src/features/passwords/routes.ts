@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { AnyPassword, Closed, NewPassword } from '../../http/schema.ts';
+import { AnyPassword, Closed, mayFail, NewPassword } from '../../http/schema.ts';
 import type { Passwords } from './index.ts';
 
 export function passwordRoutes(passwords: Passwords): FastifyPluginAsyncTypebox {
@@ -15,7 +15,7 @@ export function passwordRoutes(passwords: Passwords): FastifyPluginAsyncTypebox 
           summary: 'Change the own password',
           description: 'Every other session of the user ends.',
           body: Closed({ current_password: AnyPassword, new_password: NewPassword }),
-          response: { 200: Type.Object({ message: Type.String() }) },
+          response: { 200: Type.Object({ message: Type.String() }), ...mayFail(429) },
         },
       },
       async (request) => {

@@ -78,7 +78,7 @@ onInstances('every way in which a session ends is told, on every instance', asyn
     ended.push(sidOf(one.access_token));
   }
   const closing = await a.signIn();
-  await a.doorward.accounts.close({ userId: closing.id, current_password: closing.password });
+  await a.doorward.accounts.close({ user: closing, sid: 'any', current_password: closing.password });
   ended.push(sidOf(closing.access_token));
 
   for (const instance of [a, b]) {

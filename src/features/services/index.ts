@@ -27,7 +27,7 @@ const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const digestOf = (secret: string) => createHash('sha256').update(secret).digest('base64url');
 
 export function createServices(kernel: Kernel): Services {
-  const { db, clock } = kernel;
+  const { db, clock, audit } = kernel;
   return {
     async create(name) {
       if (!namePattern.test(name)) {
@@ -36,16 +36,21 @@ export function createServices(kernel: Kernel): Services {
       }
       const secret = randomBytes(32).toString('base64url');
       const created_at = clock.now().toISOString();
-      const service = await db.transaction((tx) =>
-        insertService(tx, { name, secret_digest: digestOf(secret), created_at }),
-      );
+      const service = await db.transaction(async (tx) => {
+        const made = await insertService(tx, { name, secret_digest: digestOf(secret), created_at });
+        if (made !== undefined)
+          await audit.record(tx, { kind: 'service.created', user_id: null, detail: { name } });
+        return made;
+      });
       if (service === undefined) throw new DoorwardError('service_name_taken');
       return { service, secret };
     },
     list: () => listServices(db.read),
     async delete(name) {
-      if (!(await db.transaction((tx) => deleteService(tx, name))))
-        throw new DoorwardError('service_not_found');
+      await db.transaction(async (tx) => {
+        if (!(await deleteService(tx, name))) throw new DoorwardError('service_not_found');
+        await audit.record(tx, { kind: 'service.deleted', user_id: null, detail: { name } });
+      });
     },
     async authenticate(name, secret) {
       const stored = namePattern.test(name) ? await findSecretDigest(db.read, name) : undefined;

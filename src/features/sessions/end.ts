@@ -13,6 +13,10 @@ export async function endSessions(
   end: { reason: SessionEnd; network?: string } & SessionSelection,
 ): Promise<number> {
   const sids = await markEnded(tx, userId, { ...end, now: kernel.clock.now().toISOString() });
-  if (sids.length > 0) await kernel.events.emit(tx, 'sessions.ended', { user_id: userId, sids });
+  if (sids.length > 0) {
+    await kernel.events.emit(tx, 'sessions.ended', { user_id: userId, sids });
+    const detail = { reason: end.reason, count: sids.length };
+    await kernel.audit.record(tx, { kind: 'session.ended', user_id: userId, detail });
+  }
   return sids.length;
 }

@@ -4,11 +4,12 @@ import type { Kernel } from '../../kernel.ts';
 import type { Accounts } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Passwords } from '../passwords/index.ts';
+import type { Throttle } from '../throttle/index.ts';
 import { type Authenticated, createAuthenticate } from './authenticate.ts';
 import { endSessions } from './end.ts';
 import { type Introspection, introspect, readToken } from './introspect.ts';
 import { type ListedSession, listSessions } from './list.ts';
-import { type Client, logIn } from './login.ts';
+import { type Client, type LoggedIn, logIn } from './login.ts';
 import { createRefresh } from './refresh.ts';
 import { deleteExpiredSessions, type SessionEnd, type SessionSelection } from './store.ts';
 import type { IssuedTokens } from './tokens.ts';
@@ -17,11 +18,12 @@ import { createVerifyAccess } from './verify-access.ts';
 export type { Authenticated } from './authenticate.ts';
 export { sessionMigrations } from './migrations.ts';
 export { sessionRoutes, userSessionRoutes } from './routes.ts';
+export type { SessionRow } from './store.ts';
 export { type TokenResponse, tokenParties } from './tokens.ts';
 
 export interface Sessions {
   /** See `login.ts`. */
-  logIn(input: { username: string; password: string; client: Client }): Promise<IssuedTokens>;
+  logIn(input: { username: string; password: string; client: Client }): Promise<LoggedIn>;
   /** See `refresh.ts`. */
   refresh(input: { refresh_token: string; client: Client }): Promise<IssuedTokens>;
   /** See `authenticate.ts`. */
@@ -46,7 +48,7 @@ const deleteBatchSize = 500;
 
 export function createSessions(
   kernel: Kernel,
-  features: { accounts: Accounts; passwords: Passwords; keys: Keys },
+  features: { accounts: Accounts; passwords: Passwords; throttle: Throttle; keys: Keys },
 ): Sessions {
   const { db, clock, events } = kernel;
   const now = () => clock.now().toISOString();

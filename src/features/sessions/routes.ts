@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { DoorwardError, ValidationError } from '../../errors.ts';
 import type { BrowserRules } from '../../http/browser.ts';
 import { AnyPassword, Closed, mayFail, NoContent, OneOf, Text, UserPath } from '../../http/schema.ts';
+import { deviceTokenTtlSeconds } from '../throttle/index.ts';
 import type { Sessions } from './index.ts';
 import type { Client } from './login.ts';
 import type { IssuedTokens } from './tokens.ts';
@@ -17,6 +18,9 @@ const TokenResponse = Type.Union([
     refresh_token: Type.String(),
     token_type: Type.Literal('bearer'),
     expires_in,
+    device_token: Type.Optional(
+      Type.String({ description: 'Of a login: to be sent as `X-Device-Token` with the next one.' }),
+    ),
   }),
   Type.Object({ token_type: Type.Literal('cookie'), expires_in }),
 ]);
@@ -70,7 +74,7 @@ function missingRefreshToken(): ValidationError {
 }
 
 function clientOf(request: FastifyRequest): Client {
-  return { network: request.ip, userAgent: request.headers['user-agent'] ?? '' };
+  return { network: request.clientAddress, userAgent: request.headers['user-agent'] ?? '' };
 }
 
 export function sessionRoutes(sessions: Sessions, browser: BrowserRules): FastifyPluginAsyncTypebox {
@@ -82,6 +86,10 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
     browser.setCookie(reply, 'refresh', tokens.refresh_token, refresh_expires_in);
     return { token_type: 'cookie' as const, expires_in: tokens.expires_in };
   }
+
+  /** The header first: a client that sends it knows what it keeps. */
+  const deviceTokenOf = (request: FastifyRequest) =>
+    [request.headers['x-device-token'] ?? []].flat()[0] ?? browser.readCookie(request, 'device');
 
   /** The tokens of a request that has nothing but cookies. */
   const cookieTokens = (request: FastifyRequest) =>
@@ -102,7 +110,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
           summary: 'Log in with email and password',
           querystring: Transport,
           body: LoginForm,
-          response: { 200: TokenResponse, ...mayFail(401, 403) },
+          response: { 200: TokenResponse, ...mayFail(401, 403, 429) },
         },
       },
       async (request, reply) => {
@@ -113,7 +121,12 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
           browser.assertAvailable();
           browser.assertSameSite(request);
         }
-        const tokens = await sessions.logIn({ username, password, client: clientOf(request) });
+        const client = { ...clientOf(request), deviceToken: deviceTokenOf(request) };
+        const tokens = await sessions.logIn({ username, password, client });
+        // Never for another site, which could make the browser forget the device by logging it in as somebody else.
+        if (browser.isAvailable && browser.isSameSite(request)) {
+          browser.setCookie(reply, 'device', tokens.device_token, deviceTokenTtlSeconds);
+        }
         return deliver(reply, transport, tokens);
       },
     );
@@ -134,7 +147,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
             'A lost reply is made good by asking again with the same token. A token that is spent ends its session.',
           querystring: Transport,
           body: RefreshForm,
-          response: { 200: TokenResponse, ...mayFail(401, 403) },
+          response: { 200: TokenResponse, ...mayFail(401, 403, 429) },
         },
       },
       async (request, reply) => {

@@ -9,7 +9,9 @@ export type SessionEnd =
   | 'password_changed'
   | 'user_deactivated'
   | 'user_deleted'
-  | 'refresh_token_reused';
+  | 'refresh_token_reused'
+  /** It was not live any more when a backup was restored that knew it as live. */
+  | 'restored';
 
 export interface SessionRow {
   /** The `sid` of the session's tokens: 128 random bits. */

@@ -13,6 +13,8 @@ export interface TokenResponse {
   refresh_token: string;
   token_type: 'bearer';
   expires_in: number;
+  /** What a known device shows in X-Device-Token when it logs in again; of a login alone. */
+  device_token?: string;
 }
 
 const seconds = (time: string | Date) => Math.floor(new Date(time).getTime() / 1000);

@@ -1,0 +1,44 @@
+/** Every kind of event, and whether it tells of a success. Closed: a new kind is a new line here and in the README. */
+export const auditKinds = {
+  'setup.completed': 'success',
+  'setup.refused': 'failure',
+  /** Somebody made their own account. */
+  'user.signed_up': 'success',
+  /** An administrator or the command line made it. */
+  'user.created': 'success',
+  'user.imported': 'success',
+  /** `detail.fields` names what changed. */
+  'user.updated': 'success',
+  'user.promoted': 'success',
+  'user.demoted': 'success',
+  'user.activated': 'success',
+  'user.deactivated': 'success',
+  'user.deleted': 'success',
+  /** Somebody made the throttle forget the failed logins of an account. */
+  'user.unlocked': 'success',
+  'login.succeeded': 'success',
+  'login.failed': 'failure',
+  /** A budget of the throttle ran out; told once, when it does. */
+  'login.throttled': 'failure',
+  'sign_up.throttled': 'failure',
+  /** A refresh token was refused. */
+  'session.refused': 'failure',
+  /** A spent refresh token was shown; its session ended. */
+  'session.reused': 'failure',
+  'session.ended': 'success',
+  /** The owner changed it, and knew the old one. */
+  'password.changed': 'success',
+  /** Somebody else set it. */
+  'password.reset': 'success',
+  /** The current password was wrong where it was asked for again. */
+  'password.refused': 'failure',
+  'key.created': 'success',
+  'key.retired': 'success',
+  'secret_key.changed': 'success',
+  'service.created': 'success',
+  'service.deleted': 'success',
+  'audit.pruned': 'success',
+  'database.restored': 'success',
+} as const satisfies Record<string, 'success' | 'failure'>;
+
+export type AuditKind = keyof typeof auditKinds;

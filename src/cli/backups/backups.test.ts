@@ -1,0 +1,406 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { Decrypter, Encrypter } from 'age-encryption';
+import BetterSqlite3 from 'better-sqlite3';
+import { runCommand, startServe } from '../../../test/support/command.ts';
+import { onEachDatabase } from '../../../test/support/databases.ts';
+import { createClient } from '../../../test/support/fault-client.ts';
+import { assertWhole, query } from '../../../test/support/fault-inspect.ts';
+import { claimsOf } from '../../../test/support/instances.ts';
+import { startPostgres } from '../../../test/support/postgres.ts';
+import { createTestDoorward, type TestDoorward } from '../../testing/index.ts';
+import { restoreBackup } from './restore.ts';
+import { writeBackup } from './write.ts';
+
+const password = 'SecurePass123!';
+const passphrase = 'three words battery';
+
+let root: string;
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'doorward-backup-'));
+});
+after(() => rm(root, { recursive: true, force: true }));
+
+interface Tokens {
+  access_token: string;
+  refresh_token: string;
+}
+
+/** A folder with a database, and what is done there. */
+async function createSite(SECRET_KEY = 'backups-8c1d5e0f7a3b4926-not-a-sample') {
+  const folder = await mkdtemp(join(root, 'site-'));
+  const file = (name: string) => join(folder, name);
+  const database = file('doorward.db');
+  const DATABASE_URL = `sqlite:${database}`;
+  // A grace of nothing: a refresh token is spent as soon as it was used.
+  const settings = { DATABASE_URL, SECRET_KEY, REFRESH_GRACE_SECONDS: 0 };
+  const restore = (name: string, given = '') =>
+    restoreBackup(database, file(name), settings, {
+      isEncrypted: false,
+      passphraseReader: () => async () => given,
+      confirmation: () => async () => {},
+    });
+  return {
+    file,
+    database,
+    settings,
+    /** An instance on the database as it is now. Its time goes by, as that of commands does. */
+    async open(t: TestContext) {
+      const instance = await createTestDoorward(settings, { now: new Date() });
+      t.after(() => instance.close());
+      return instance;
+    },
+    backUp: (name: string) =>
+      writeBackup(database, file(name), { replace: false, readPassphrase: undefined }),
+    restore,
+    refused: (name: string, reason: RegExp, given = '') =>
+      assert.rejects(restore(name, given), ({ message }) => reason.test(message) || assert.fail(message)),
+    files: () => readdirSync(folder).sort(),
+    emails: async () =>
+      (await query(DATABASE_URL, 'select email from users order by id')).map(({ email }) => email),
+  };
+}
+
+async function logIn({ request }: TestDoorward, name: string): Promise<Tokens> {
+  const answer = await request('POST', '/auth/login', {
+    form: { username: `${name}@example.com`, password },
+  });
+  assert.equal(answer.status, 200, answer.text);
+  return answer.body;
+}
+
+const refresh = ({ request }: TestDoorward, { refresh_token }: Tokens) =>
+  request('POST', '/auth/refresh', { json: { refresh_token } });
+
+const statusOf = async ({ request }: TestDoorward, { access_token: token }: Tokens) =>
+  (await request('GET', '/auth/me', { token })).status;
+
+/** What the feed of revocations says after `cursor`. */
+async function readFeed({ request }: Pick<TestDoorward, 'request'>, cursor: number) {
+  const feed = claimsOf((await request('GET', `/auth/revocations?cursor=${cursor}`)).text);
+  return { cursor: Number(feed.cursor), sids: feed.revoked.map(({ sid }: { sid: string }): string => sid) };
+}
+
+const sidOf = ({ access_token }: Tokens): string => claimsOf(access_token).sid;
+
+test('restoring revives nothing that ended, ends nothing that lives, and tells what came back', async (t) => {
+  const site = await createSite();
+  let a = await site.open(t);
+  const [withdrawn] = await a.doorward.keys.list();
+  await a.doorward.keys.rotate({ immediately: true });
+  const users = new Map<string, Tokens & { id: number }>();
+  for (const name of ['ann', 'bob', 'cleo', 'dan', 'eve', 'fay']) {
+    const is_admin = name === 'ann' || name === 'fay';
+    users.set(name, await a.signIn({ email: `${name}@example.com`, password, is_admin }));
+  }
+  const of = (name: string) => users.get(name) ?? assert.fail(name);
+  await a.doorward.services.create('ledger');
+  const loggedOut = await logIn(a, 'bob');
+  await site.backUp('copy.db');
+
+  const ask = async (name: string, method: 'POST' | 'PATCH' | 'DELETE', path: string, json?: unknown) => {
+    const answer = await a.request(method, path, { token: of(name).access_token, json });
+    assert.ok(answer.status < 300, answer.text);
+    return answer.body;
+  };
+  const generations: Tokens[] = [of('bob')];
+  for (let n = 0; n < 3; n++) generations.push((await refresh(a, generations.at(-1) ?? of('bob'))).body);
+  await a.request('POST', '/auth/logout', { token: loggedOut.access_token });
+  await ask('ann', 'POST', `/auth/users/${of('cleo').id}/deactivate`);
+  await ask('ann', 'DELETE', `/auth/users/${of('dan').id}`);
+  const change = { current_password: password, new_password: `${password}-new` };
+  await ask('eve', 'POST', '/auth/me/password', change);
+  await ask('ann', 'PATCH', `/auth/users/${of('fay').id}`, { is_admin: false });
+  const begunSince = await logIn(a, 'bob');
+  const gus = await a.signIn({ email: 'gus@example.com', password });
+  await a.doorward.services.delete('ledger');
+  await a.doorward.keys.rotate({ immediately: true });
+  await a.doorward.keys.retire(withdrawn?.kid ?? '');
+  const { keys } = a.doorward.keys.jwks();
+  assert.equal(keys.length, 2);
+  const before = await readFeed(a, 0);
+  await a.close();
+
+  const told = await site.restore('copy.db');
+  assert.match(told[0] ?? '', /^Restored \S+ from \S+\. 4 sessions go on, 5 have ended\.$/);
+  assert.deepEqual(
+    told.filter((line) => /^(user|service) /.test(line)),
+    [
+      `user ${of('cleo').id}, cleo@example.com: was deactivated since, and is active`,
+      `user ${of('dan').id}, dan@example.com: was deleted since, and is back`,
+      `user ${of('eve').id}, eve@example.com: has the password of that time`,
+      `user ${of('fay').id}, fay@example.com: was demoted since, and is an admin`,
+      'service ledger: was deleted since, and is back',
+    ],
+  );
+  const [, , keptAs = ''] = site.files();
+  assert.match(keptAs, /^doorward\.db\.before-restore-\d{8}T\d{9}Z$/);
+  assert.deepEqual(site.files(), ['copy.db', 'doorward.db', keptAs]);
+  const kept = await query(`sqlite:${site.file(keptAs)}`, 'select email from users order by id');
+  assert.equal(kept.at(-1)?.email, 'gus@example.com');
+  await rm(site.file(keptAs));
+
+  a = await site.open(t);
+  for (const over of [loggedOut, of('cleo'), of('dan'), begunSince, gus]) {
+    assert.equal(await statusOf(a, over), 401);
+    assert.equal((await refresh(a, over)).status, 401);
+  }
+  for (const name of ['ann', 'eve', 'fay']) {
+    assert.equal(await statusOf(a, of(name)), 200, name);
+    assert.equal((await refresh(a, of(name))).status, 200, name);
+  }
+  const renewed = await refresh(a, generations.at(-1) ?? of('bob'));
+  assert.equal(renewed.status, 200, renewed.text);
+  assert.equal(await statusOf(a, renewed.body), 200);
+  assert.equal((await refresh(a, generations[1] ?? of('bob'))).status, 401, 'a spent refresh token is spent');
+  assert.equal(await statusOf(a, renewed.body), 401, 'and ends its session');
+  assert.deepEqual(new Set(a.doorward.keys.jwks().keys), new Set(keys));
+
+  // Whoever has read all before learns of all that ended, and no number comes twice.
+  const news = await readFeed(a, before.cursor);
+  assert.ok(news.cursor > before.cursor);
+  const over = [loggedOut, of('cleo'), of('dan'), begunSince, gus, renewed.body].map(sidOf);
+  assert.deepEqual([...new Set(news.sids)].sort(), over.sort());
+  const { id } = await a.signIn();
+  assert.ok(id > gus.id, 'an id is given again');
+  await a.close();
+  await assertWhole(site.settings.DATABASE_URL);
+});
+
+for (const [what, destroy] of [
+  ['gone', (path: string) => rm(path)],
+  ['no database any more', (path: string) => writeFileSync(path, 'x'.repeat(50_000))],
+  ['damaged', (path: string) => writeFileSync(path, readFileSync(path).fill(0x55, 8192, 40_960))],
+] as const) {
+  test(`where the present database is ${what}, every session ends, and numbers go on`, async (t) => {
+    const site = await createSite();
+    let a = await site.open(t);
+    const session = await a.signIn({ email: 'ann@example.com', password, is_admin: true });
+    await site.backUp('copy.db');
+    const other = await logIn(a, 'ann');
+    await a.request('POST', '/auth/logout', { token: other.access_token });
+    let { cursor } = await readFeed(a, 0);
+    await a.close();
+    // Also the second time: what the first restored database gave is not given again.
+    for (const round of [1, 2]) {
+      await destroy(site.database);
+      const told = await site.restore('copy.db');
+      assert.match(told[0] ?? '', /0 sessions go on, 1 have ended/);
+      assert.match(told.at(-1) ?? '', /keys rotate --now/);
+      a = await site.open(t);
+      assert.equal(await statusOf(a, session), 401);
+      assert.equal((await refresh(a, session)).status, 401);
+      const news = await readFeed(a, cursor);
+      assert.deepEqual(news.sids, [sidOf(session)], `round ${round}`);
+      assert.ok(news.cursor > cursor);
+      cursor = news.cursor;
+      assert.equal(await statusOf(a, await logIn(a, 'ann')), 200);
+      await a.close();
+    }
+    await assertWhole(site.settings.DATABASE_URL);
+  });
+}
+
+test('what is no whole backup of this database is refused, and nothing is changed', async (t) => {
+  const site = await createSite();
+  const a = await site.open(t);
+  await a.signIn({ email: 'ann@example.com', is_admin: true });
+  await site.backUp('copy.db');
+  await a.signIn({ email: 'bob@example.com' });
+  await a.close();
+
+  const variants: [name: string, reason: RegExp, change: string][] = [
+    ['newer', /newer version/, `insert into migrations values ('9999-later', 'x', 'x')`],
+    ['history', /is not the one that was applied/, `update migrations set checksum = 'x'`],
+    ['secret', /SECRET_KEY is not the one/, `update secret_key_checks set fingerprint = 'x'`],
+    ['orphans', /a row of \w+ refers to nothing/, 'pragma foreign_keys = off; delete from users'],
+    ['waiting', /lacks what is in \S+-wal/, 'select 1'],
+  ];
+  for (const [name, , change] of variants) {
+    copyFileSync(site.file('copy.db'), site.file(name));
+    new BetterSqlite3(site.file(name)).exec(change).close();
+  }
+  writeFileSync(site.file('waiting-wal'), '');
+  const copy = readFileSync(site.file('copy.db'));
+  writeFileSync(site.file('damaged'), Buffer.from(copy).fill(0x55, 8192, 20_480));
+  writeFileSync(site.file('cut'), copy.subarray(0, 6000));
+  writeFileSync(site.file('text'), 'This is no database.'.repeat(100));
+  new BetterSqlite3(site.file('stranger')).exec('create table t (x)').close();
+
+  // Cheaply encrypted, as the cost of the passphrase is not what this is about.
+  const encrypter = new Encrypter();
+  encrypter.setPassphrase(passphrase);
+  encrypter.setScryptWorkFactor(10);
+  const encrypted = Buffer.from(await encrypter.encrypt(copy));
+  const changed = Buffer.from(encrypted);
+  changed.writeUInt8(changed.readUInt8(100_000) ^ 1, 100_000);
+  writeFileSync(site.file('encrypted.age'), encrypted);
+  writeFileSync(site.file('changed.age'), changed);
+  // At the end of a part, where nothing is missing of what is there.
+  const header = encrypted.indexOf('\n---') + 1;
+  const body = encrypted.indexOf('\n', header) + 1 + 16;
+  writeFileSync(site.file('cut.age'), encrypted.subarray(0, body + 65_536 + 16));
+
+  const files = site.files();
+  for (const [name, reason] of variants) await site.refused(name, reason);
+  await site.refused('damaged', /damaged: /);
+  await site.refused('cut', /damaged: /);
+  await site.refused('text', /text is no backup/);
+  await site.refused('stranger', /no database of Doorward/);
+  await site.refused('missing', /missing is no backup/);
+  await site.refused('doorward.db', /is the database itself/);
+  await site.refused('encrypted.age', /the passphrase is wrong, or/, `${passphrase}s`);
+  await site.refused('changed.age', /the file is damaged, or was changed/, passphrase);
+  await site.refused('cut.age', /the file is damaged, or was changed/, passphrase);
+  assert.deepEqual(site.files(), files);
+  assert.deepEqual(await site.emails(), ['ann@example.com', 'bob@example.com']);
+
+  const elsewhere = await createSite('another-5e0f7a3b49268c1d-not-a-sample');
+  const b = await elsewhere.open(t);
+  await b.signIn({ email: 'eve@example.com', is_admin: true });
+  await b.close();
+  copyFileSync(site.file('copy.db'), elsewhere.file('copy.db'));
+  await elsewhere.refused('copy.db', /SECRET_KEY is not the one/);
+  assert.deepEqual(await elsewhere.emails(), ['eve@example.com']);
+  await site.restore('encrypted.age', passphrase);
+  assert.deepEqual(await site.emails(), ['ann@example.com']);
+});
+
+test('a backup replaces nothing but a backup, and leaves nothing half done', async (t) => {
+  const site = await createSite();
+  await (await site.open(t)).signIn({ email: 'ann@example.com', is_admin: true });
+  await site.backUp('copy.db');
+  assert.equal(statSync(site.file('copy.db')).mode & 0o777, 0o600);
+  const again = (name: string, replace: boolean) =>
+    writeBackup(site.database, site.file(name), { replace, readPassphrase: undefined });
+  await assert.rejects(again('copy.db', false), /copy\.db is there already; --force replaces it/);
+  await again('copy.db', true);
+  writeFileSync(site.file('notes'), 'These are notes.');
+  for (const other of ['notes', 'doorward.db', '.']) {
+    await assert.rejects(again(other, true), /is no backup, and is not replaced/);
+  }
+  await assert.rejects(again('nowhere/copy.db', true), /there is no folder/);
+  const short = { replace: false, readPassphrase: async () => 'short' };
+  await assert.rejects(writeBackup(site.database, site.file('x'), short), /at least 12 characters/);
+  assert.deepEqual(
+    site.files().filter((name) => !/-(wal|shm)$/.test(name)),
+    ['copy.db', 'doorward.db', 'notes'],
+  );
+});
+
+describe('the commands', { concurrency: 2 }, () => {
+  test('beside a server that writes, a backup is whole and opens with its passphrase; nothing is restored there', async (t) => {
+    const cwd = await mkdtemp(join(root, 'cwd-'));
+    const options = { cwd, env: { RATE_LIMITS: 'off' } };
+    const server = await startServe(options);
+    t.after(() => server.signal('SIGKILL'));
+    const client = createClient(server.url);
+    t.after(() => client.close());
+    let made = 0;
+    let isOver = false;
+    const signUp = async () => {
+      const json = { email: `user${made}@example.com`, name: 'User', password };
+      assert.equal((await client.ask('POST', '/auth/signup', { json })).status, 201);
+      made++;
+    };
+    for (let n = 0; n < 5; n++) await signUp();
+    const atLeast = made;
+    const writing = (async () => {
+      while (!isOver) await signUp();
+    })();
+    const encrypt = ['backup', 'copy.age', '--encrypt', '--passphrase-stdin'];
+    const { code, stdout, stderr } = await runCommand(encrypt, { ...options, input: `${passphrase}\n` });
+    isOver = true;
+    await writing;
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(
+      stdout,
+      /^Backed up \d+ users to copy\.age \(\d+ bytes, schema \d{4}-\S+, encrypted\), verified\.\n/,
+    );
+    assert.match(stdout, /SECRET_KEY \(secret\.key beside the database\) is not in it/);
+    const copied = Number(/\d+/.exec(stdout)?.[0]);
+    assert.ok(copied >= atLeast && copied <= made, `${atLeast} ${copied} ${made}`);
+
+    const encrypted = readFileSync(join(cwd, 'copy.age'));
+    assert.equal(statSync(join(cwd, 'copy.age')).mode & 0o777, 0o600);
+    const decrypter = new Decrypter();
+    decrypter.addPassphrase(passphrase);
+    const plain = Buffer.from(await decrypter.decrypt(encrypted));
+    assert.ok(!plain.includes(readFileSync(join(cwd, 'data/secret.key'), 'utf8').trim()));
+    writeFileSync(join(cwd, 'copy.db'), plain);
+    assert.equal((await query(`sqlite:${join(cwd, 'copy.db')}`, 'select * from users')).length, copied);
+
+    const restore = (...args: string[]) =>
+      runCommand(['restore', 'copy.db', ...args], { ...options, input: 'x' });
+    assert.match((await restore('--yes')).stderr, /^doorward: The database is in use: stop every server/);
+    assert.match((await restore('--yes', '--passphrase-stdin')).stderr, /is not encrypted/);
+    const asked = await restore();
+    assert.deepEqual([asked.code, asked.stderr], [2, 'doorward: without a terminal, this needs --yes\n']);
+    await signUp();
+    client.close();
+    server.signal('SIGTERM');
+    assert.equal(await server.ended, 0);
+    assert.equal((await restore('--yes')).code, 0);
+    assert.equal(
+      (await query(`sqlite:${join(cwd, 'data/doorward.db')}`, 'select * from users')).length,
+      copied,
+    );
+  });
+
+  test('a database in memory has no backup', async () => {
+    const options = { cwd: root, env: { DATABASE_URL: 'sqlite::memory:' } };
+    for (const command of ['backup', 'restore']) {
+      const { code, stderr } = await runCommand([command, 'copy.db'], options);
+      assert.deepEqual([code, /in memory/.test(stderr)], [1, true], stderr);
+    }
+  });
+
+  test('PostgreSQL: backup says what to use, and fails until something is in use', async (t) => {
+    const postgres = await startPostgres({ settings: { archive_mode: 'on', archive_command: 'true' } });
+    t.after(() => postgres.stop());
+    const DATABASE_URL = await postgres.createDatabase();
+    const run = (...args: string[]) =>
+      runCommand(args, { cwd: root, env: { DATABASE_URL, PATH: '/nonexistent' } });
+    const bare = await run('backup');
+    assert.match(bare.stdout, /pg_dump --format=custom.*\n.*pg_basebackup/);
+    assert.match(bare.stdout, /wal_level replica, archive_mode on\n/);
+    assert.match(bare.stdout, /not ok pg_dump: not found.*\nnot ok archiving: nothing was archived yet/);
+    assert.deepEqual([bare.code, bare.stderr], [1, 'doorward: nothing backs this database up\n']);
+    await query(DATABASE_URL, 'select pg_switch_wal()');
+    const archived = 'select 1 from pg_stat_archiver where last_archived_time is not null';
+    while ((await query(DATABASE_URL, archived)).length === 0);
+    const checked = await run('backup');
+    assert.match(checked.stdout, /\nok {5}archiving: last archived 2\S+Z\n$/);
+    assert.deepEqual([checked.code, checked.stderr], [0, '']);
+    const unwritten = await run('backup', 'copy.pg');
+    assert.match(unwritten.stderr, /copy\.pg was not written: the database is PostgreSQL/);
+    assert.deepEqual([unwritten.code, existsSync(join(root, 'copy.pg'))], [1, false]);
+    const restored = await run('restore', 'copy.pg');
+    assert.match(restored.stderr, /pg_restore .* "doorward restore --finish"/);
+    await postgres.kill();
+    assert.match((await run('backup')).stderr, /Database is unavailable/);
+  });
+});
+
+onEachDatabase(({ createUrl }) => {
+  test('after a restore by other means, --finish ends every session and moves the numbers on', async (t) => {
+    const SECRET_KEY = 'finish-8c1d5e0f7a3b4926-not-a-sample';
+    const env = { DATABASE_URL: await createUrl(), SECRET_KEY };
+    const a = await createTestDoorward(env, { now: new Date() });
+    t.after(() => a.close());
+    const session = await a.signIn();
+    const { cursor } = await readFeed(a, 0);
+    const run = (...args: string[]) => runCommand(['restore', '--finish', ...args], { cwd: root, env });
+    assert.equal((await run()).code, 2);
+    assert.deepEqual(await run('--yes'), { code: 0, stdout: 'Ended 1 sessions.\n', stderr: '' });
+    assert.equal(await statusOf(a, session), 401);
+    assert.equal((await refresh(a, session)).status, 401);
+    const news = await readFeed(a, cursor);
+    assert.deepEqual(news.sids, [sidOf(session)]);
+    assert.ok(news.cursor >= Date.parse('2026-01-01'));
+  });
+});

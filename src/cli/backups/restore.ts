@@ -1,0 +1,149 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { giveTo, type HeldDatabase, holdSqlite, leaveWal, putInPlace } from '../../database/backup.ts';
+import { openDatabase } from '../../database/open.ts';
+import { findSecretKey } from '../../features/keys/index.ts';
+import {
+  compareRestored,
+  type Previous,
+  type Revived,
+  type Settled,
+  settleRestored,
+  type UserChange,
+} from '../../features/restore/index.ts';
+import { withCore } from '../core.ts';
+import { CommandError } from '../failures.ts';
+import { printable } from '../output.ts';
+import { copyFile, decryptFile, recognise, removeAtExit } from './files.ts';
+import { isSameFile, verifyCopy } from './write.ts';
+
+type Confirm = (question: string) => Promise<void>;
+
+/** How long commands that are about to end are waited for. */
+const patienceMs = 2000;
+
+/** For a database that came back without `restoreBackup`, so that nothing is known of the one before. */
+export async function finishRestore(confirm: Confirm): Promise<string> {
+  return withCore(async ({ kernel }) => {
+    await confirm('End all sessions?');
+    const { ended } = await settleRestored(kernel, undefined, { from: 'other means' });
+    return `Ended ${ended} sessions.`;
+  });
+}
+
+/**
+ * Puts the backup `file` in the place of the SQLite database at `path`. All that can fail is done on a copy: whenever it
+ * is cut off, the one database or the other is there, whole. Returns what to tell of it.
+ */
+export async function restoreBackup(
+  path: string,
+  file: string,
+  settings: { DATABASE_URL: string; SECRET_KEY: string | undefined },
+  options: {
+    /** Whether a file that is not encrypted is refused. */
+    isEncrypted: boolean;
+    passphraseReader: () => () => Promise<string>;
+    confirmation: () => Confirm;
+  },
+): Promise<string[]> {
+  const kind = existsSync(file) && statSync(file).isFile() ? recognise(file) : 'other';
+  if (kind !== 'sqlite' && kind !== 'age') throw new CommandError(`${file} is no backup`);
+  if (isSameFile(file, path)) throw new CommandError(`${file} is the database itself`);
+  if (options.isEncrypted && kind !== 'age') throw new CommandError(`${file} is not encrypted`);
+  if (existsSync(`${file}-wal`)) throw new CommandError(`${file} lacks what is in ${file}-wal`);
+  const present = statSync(path, { throwIfNoEntry: false });
+  const isReplaced = present !== undefined && present.size > 0;
+  const readPassphrase = kind === 'age' ? options.passphraseReader() : undefined;
+  const confirm = isReplaced ? options.confirmation() : undefined;
+  if (!existsSync(dirname(path))) throw new CommandError(`there is no folder ${dirname(path)}`);
+  const passphrase = await readPassphrase?.();
+  await confirm?.(`Replace the database ${path}?`);
+
+  const held = present === undefined ? undefined : await holdSqlite(path, patienceMs);
+  if (held !== undefined) removeLeftovers(path);
+  const folder = mkdtempSync(`${path}.restoring-`);
+  const forget = removeAtExit(folder);
+  try {
+    const copy = join(folder, basename(path));
+    if (passphrase === undefined) await copyFile(file, copy);
+    else await decryptFile(file, copy, passphrase);
+    if (recognise(copy) !== 'sqlite') throw new CommandError(`${file} is no backup`);
+    await verifyCopy(copy);
+    const { settled, revived } = await settle(copy, held, settings);
+    leaveWal(copy);
+    giveTo(present ?? statSync(dirname(path)), copy);
+    const keptAs = `${path}.before-restore-${new Date().toISOString().replaceAll(/[-:.]/g, '')}`;
+    if (held === undefined) putInPlace(copy, path, { replace: false });
+    else await held.replaceBy(copy, keptAs);
+    return [
+      `Restored ${path} from ${file}. ${settled.kept} sessions go on, ${settled.ended + settled.lost} have ended.`,
+      ...(isReplaced ? [`What was there is kept as ${keptAs}.`] : []),
+      ...(revived === undefined ? describeLoss(isReplaced) : describeRevived(revived)),
+    ];
+  } finally {
+    held?.release();
+    forget();
+  }
+}
+
+/** Removes what a restore left that was killed. No other one is at work, because the database is held. */
+function removeLeftovers(path: string): void {
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(`${basename(path)}.restoring-`)) continue;
+    rmSync(join(dirname(path), name), { recursive: true });
+  }
+}
+
+/** Brings the copy up to date, and takes from it what must not come back. */
+async function settle(
+  copy: string,
+  held: HeldDatabase | undefined,
+  settings: { DATABASE_URL: string; SECRET_KEY: string | undefined },
+): Promise<{ settled: Settled; revived: Revived | undefined }> {
+  const DATABASE_URL = `sqlite:${copy}`;
+  const db = await openDatabase({ url: DATABASE_URL });
+  const SECRET_KEY = await findSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL).finally(() =>
+    db.close(),
+  );
+  const previous = isOurs(held) ? held : undefined;
+  return withCore(
+    async ({ kernel }) => {
+      const settled = await settleRestored(kernel, previous, { from: 'a backup' });
+      const revived = previous === undefined ? undefined : await compareRestored(kernel.db.read, previous);
+      return { settled, revived };
+    },
+    { DATABASE_URL, SECRET_KEY },
+  );
+}
+
+const tablesOfEveryVersion = ['users', 'passwords', 'sessions', 'signing_keys', 'revocations', 'services'];
+
+function isOurs(held: HeldDatabase | undefined): held is HeldDatabase & Previous {
+  return held?.read !== undefined && tablesOfEveryVersion.every((table) => held.has(table));
+}
+
+const undoneInWords: Record<UserChange['undone'][number], string> = {
+  deleted: 'was deleted since, and is back',
+  deactivated: 'was deactivated since, and is active',
+  demoted: 'was demoted since, and is an admin',
+  password_changed: 'has the password of that time',
+};
+
+function describeRevived({ users, services }: Revived): string[] {
+  return [
+    ...users.map(({ id, email, undone }) => {
+      const what = undone.map((each) => undoneInWords[each]).join('; ');
+      return `user ${id}, ${printable(email)}: ${what}`;
+    }),
+    ...services.map((name) => `service ${printable(name)}: was deleted since, and is back`),
+    'What the audit log told since the backup is in the database that was kept, not in this one.',
+  ];
+}
+
+function describeLoss(isReplaced: boolean): string[] {
+  return [
+    ...(isReplaced ? ['It could not be read.'] : []),
+    'Services that verify access tokens by themselves may accept those of sessions begun since the backup until they ' +
+      'expire; "doorward keys rotate --now" and "doorward keys retire" end that.',
+  ];
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { copySqlite, findDamage, giveTo, leaveWal, putInPlace } from '../../database/backup.ts';
+import { openDatabase } from '../../database/open.ts';
+import { migrations } from '../../doorward.ts';
+import { CommandError } from '../failures.ts';
+import { encryptFile, recognise, removeAtExit } from './files.ts';
+
+const leastPassphraseLength = 12;
+
+/**
+ * Writes a backup of the SQLite database at `path`: to `file` comes a whole and verified one, or nothing. Returns what to
+ * tell of it.
+ */
+export async function writeBackup(
+  path: string,
+  file: string,
+  options: { replace: boolean; readPassphrase: (() => Promise<string>) | undefined },
+): Promise<string> {
+  if (!existsSync(path)) throw new CommandError(`there is no database at ${path}`);
+  const target = resolve(file);
+  if (!existsSync(dirname(target))) throw new CommandError(`there is no folder ${dirname(file)}`);
+  assertReplaceable();
+  const passphrase = await options.readPassphrase?.();
+  if (passphrase !== undefined && [...passphrase].length < leastPassphraseLength)
+    throw new CommandError(`the passphrase must have at least ${leastPassphraseLength} characters`);
+
+  // What is not encrypted yet lies where the database does, and not where the backups go.
+  const suffix = `.backup-${randomBytes(4).toString('hex')}`;
+  const draft = target + suffix;
+  const copy = passphrase === undefined ? draft : path + suffix;
+  const forget = removeAtExit(draft, copy, `${copy}-wal`, `${copy}-shm`, `${copy}-journal`);
+  try {
+    closeSync(openSync(copy, 'wx', 0o600));
+    await copySqlite(path, copy);
+    const { users, schema } = await verifyCopy(copy);
+    leaveWal(copy);
+    if (passphrase !== undefined) await encryptAway(copy, draft, passphrase);
+    giveTo(statSync(path), draft);
+    const { size } = statSync(draft);
+    putInPlace(draft, target, options);
+    const how = passphrase === undefined ? '' : ', encrypted';
+    return `Backed up ${users} users to ${file} (${size} bytes, schema ${schema}${how}), verified.`;
+  } finally {
+    forget();
+  }
+
+  function assertReplaceable(): void {
+    const stats = statSync(target, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    if (!options.replace) throw new CommandError(`${file} is there already; --force replaces it`);
+    if (isSameFile(target, path) || !stats.isFile() || recognise(target) === 'other')
+      throw new CommandError(`${file} is no backup, and is not replaced`);
+  }
+}
+
+async function encryptAway(copy: string, draft: string, passphrase: string): Promise<void> {
+  const plain = openSync(copy, 'r');
+  try {
+    // From here on not even a crash leaves it behind.
+    rmSync(copy);
+    await encryptFile(plain, draft, passphrase);
+  } finally {
+    closeSync(plain);
+  }
+}
+
+/** Whether two paths lead to one file. */
+export function isSameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
+}
+
+/** Makes sure that a file is a sound database of Doorward which this version can open. */
+export async function verifyCopy(copy: string): Promise<{ users: number; schema: string }> {
+  const damage = findDamage(copy);
+  if (damage !== undefined) throw new CommandError(`the database is damaged: ${damage}`);
+  const db = await openDatabase({ url: `sqlite:${copy}` });
+  try {
+    const missing = new Set((await db.pendingMigrations(migrations)).map(({ id }) => id));
+    const ids = migrations.map(({ id }) => id).sort();
+    const schema = ids.findLast((id) => !missing.has(id));
+    if (schema === undefined) throw new CommandError('it is no database of Doorward');
+    const { users } = await db.read
+      .selectFrom('users')
+      .select((eb) => eb.fn.countAll<number>().as('users'))
+      .executeTakeFirstOrThrow();
+    return { users, schema };
+  } finally {
+    await db.close();
+  }
+}

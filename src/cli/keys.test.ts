@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type Outcome, runCommand } from '../../test/support/command.ts';
+import { onEachDatabase } from '../../test/support/databases.ts';
+
+const former = 'cli-keys-3f9c1b7e5a2d4860-the-first-one';
+const next = 'cli-keys-7a41d0c9be635f82-the-second-one';
+
+let root: string;
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'doorward-cli-keys-'));
+});
+after(() => rm(root, { recursive: true, force: true }));
+
+const linesOf = ({ stdout }: Outcome) => stdout.split('\n').filter((line) => line !== '');
+
+/** Runs commands in an empty folder with these settings. */
+async function commands(env: Record<string, string>) {
+  const cwd = await mkdtemp(join(root, 'cwd-'));
+  const run = (args: string[], { input = '', more = {} }: { input?: string; more?: object } = {}) =>
+    runCommand(args, { cwd, env: { ...env, ...more }, input });
+  return {
+    cwd,
+    run,
+    async succeeds(args: string[], options: { input?: string; more?: object } = {}) {
+      const outcome = await run(args, options);
+      assert.deepEqual([outcome.code, outcome.stderr], [0, ''], args.join(' '));
+      return outcome;
+    },
+    async fails(args: string[], line: string, options: { input?: string; more?: object } = {}) {
+      const outcome = await run(args, options);
+      assert.deepEqual(outcome, { code: 1, stdout: '', stderr: `doorward: ${line}\n` }, args.join(' '));
+    },
+  };
+}
+
+onEachDatabase(({ createUrl }) => {
+  test('keys: list, rotate, retire', async () => {
+    const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
+    const list = async () =>
+      linesOf(await succeeds(['keys', 'list', '--json'])).map((line) => JSON.parse(line));
+    const states = async () => Object.fromEntries((await list()).map(({ kid, state }) => [kid, state]));
+
+    const [first] = await list();
+    assert.deepEqual(Object.keys(first), ['kid', 'algorithm', 'created_at', 'signs_from', 'state']);
+    assert.deepEqual([first.algorithm, first.state], ['ES256', 'signing']);
+    const table = linesOf(await succeeds(['keys', 'list']));
+    assert.match(table[0] ?? '', /^KID +ALGORITHM +STATE +CREATED +SIGNS FROM$/);
+    assert.match(table[1] ?? '', new RegExp(`^${first.kid} +ES256 +signing +\\S+Z +\\S+Z$`));
+    assert.equal(table.length, 2);
+    await fails(['keys', 'retire', first.kid], 'The only usable key cannot be retired');
+
+    const published = linesOf(await succeeds(['keys', 'rotate']));
+    const [, publishedKid = ''] = /^(\S+) +ES256 +next /.exec(published[1] ?? '') ?? [];
+    assert.deepEqual(await states(), { [first.kid]: 'signing', [publishedKid]: 'next' });
+    const now = JSON.parse((await succeeds(['keys', 'rotate', '--now', '--json'])).stdout);
+    assert.equal(now.state, 'signing');
+    assert.equal((await states())[now.kid], 'signing');
+    assert.equal((await states())[first.kid], 'former');
+
+    await fails(['keys', 'retire', 'nothing'], 'Key not found');
+    const retired = await succeeds(['keys', 'retire', first.kid]);
+    assert.equal(retired.stdout, `Retired ${first.kid}\n`);
+    await fails(['keys', 'retire', first.kid], 'Key not found');
+    assert.ok(!(first.kid in (await states())));
+
+    const withSharedSecret = { more: { ALGORITHM: 'HS256' } };
+    await fails(
+      ['keys', 'rotate'],
+      'ALGORITHM is HS256: SECRET_KEY itself signs, and has its own command to change it',
+      withSharedSecret,
+    );
+  });
+
+  test('keys: under HS256 there are none', async () => {
+    const { succeeds } = await commands({ DATABASE_URL: await createUrl(), ALGORITHM: 'HS256' });
+    assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, '');
+    assert.equal(linesOf(await succeeds(['keys', 'list'])).length, 1);
+  });
+
+  test('services: create, list, delete; a secret is told once', async () => {
+    const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
+    assert.match((await succeeds(['services', 'list'])).stdout, /^NAME +CREATED\n$/);
+    assert.equal((await succeeds(['services', 'list', '--json'])).stdout, '');
+
+    const created = await succeeds(['services', 'create', 'billing']);
+    const [, secret = ''] = /^Secret of billing: ([\w-]{43})\n$/.exec(created.stdout) ?? [];
+    assert.notEqual(secret, '');
+    const mailer = JSON.parse((await succeeds(['services', 'create', 'mailer', '--json'])).stdout);
+    assert.deepEqual(Object.keys(mailer), ['id', 'name', 'created_at', 'secret']);
+    assert.notEqual(mailer.secret, secret);
+    await fails(['services', 'create', 'billing'], 'Service name already taken');
+    for (const name of ['', 'Billing']) {
+      await fails(['services', 'create', name], 'name: use 1 to 64 of a-z, 0-9, dot, dash and underscore');
+    }
+
+    const listed = await succeeds(['services', 'list', '--json']);
+    assert.deepEqual(
+      linesOf(listed).map((line) => Object.keys(JSON.parse(line))),
+      Array.from({ length: 2 }, () => ['id', 'name', 'created_at']),
+    );
+    assert.ok(!listed.stdout.includes(secret) && !listed.stdout.includes(mailer.secret));
+    assert.match((await succeeds(['services', 'list'])).stdout, /^billing +\S+Z$/m);
+
+    assert.equal((await succeeds(['services', 'delete', 'billing'])).stdout, 'Deleted billing\n');
+    await fails(['services', 'delete', 'billing'], 'Service not found');
+    assert.doesNotMatch((await succeeds(['services', 'list'])).stdout, /billing/);
+  });
+
+  test('secret-key change: the one in secret.key is replaced, and no key is lost', async () => {
+    const { cwd, succeeds, run } = await commands({ DATABASE_URL: await createUrl() });
+    const before = (await succeeds(['keys', 'list', '--json'])).stdout;
+    // Beside the database where that is a file, else in the working folder.
+    const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
+    const old = await readFile(file, 'utf8');
+    const changed = await succeeds(['secret-key', 'change']);
+    assert.equal(changed.stdout, 'Changed. Start again.\n');
+    const made = await readFile(file, 'utf8');
+    assert.notEqual(made, old);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, before);
+
+    const withOld = await run(['keys', 'list'], { more: { SECRET_KEY: old.trim() } });
+    assert.equal(withOld.code, 1);
+    assert.match(withOld.stderr, /^doorward: .*SECRET_KEY.*\n$/);
+    assert.ok(!withOld.stderr.includes(old.trim()));
+  });
+
+  test('secret-key change: one that is a setting is replaced by the one on standard input', async () => {
+    const { cwd, succeeds, fails, run } = await commands({
+      DATABASE_URL: await createUrl(),
+      SECRET_KEY: former,
+    });
+    const change = ['secret-key', 'change', '--new-stdin'];
+    const before = (await succeeds(['keys', 'list', '--json'])).stdout;
+    await fails(
+      ['secret-key', 'change'],
+      'SECRET_KEY is a setting; give the new one with --new-stdin and set it afterwards',
+    );
+    for (const input of ['', 'your-secret-key-your-secret-key-2026']) {
+      await fails(change, 'the new SECRET_KEY must be at least 32 bytes, not a sample value', { input });
+    }
+    await fails(change, 'the new SECRET_KEY is the present one', { input: `${former}\n` });
+
+    const { stdout } = await succeeds(change, { input: `${next}\n` });
+    assert.equal(stdout, 'Changed. Set SECRET_KEY to the new one, then start.\n');
+    const kept = await succeeds(['keys', 'list', '--json'], { more: { SECRET_KEY: next } });
+    assert.equal(kept.stdout, before);
+    const withOld = await run(['keys', 'list']);
+    assert.equal(withOld.code, 1);
+    assert.match(withOld.stderr, /^doorward: [^\n]*SECRET_KEY[^\n]*\n$/);
+    assert.ok(!withOld.stderr.includes(former));
+    assert.ok(!(await readdir(cwd)).includes('secret.key'));
+  });
+});
+
+/** Where `secret.key` is kept, by what `config` tells of DATABASE_URL. */
+function folderOfKey(config: string, cwd: string): string {
+  const [, path] = /^sqlite:(.+)\/[^/]+$/.exec(JSON.parse(config).DATABASE_URL.value) ?? [];
+  return path ?? join(cwd, 'data');
+}
+
+test('a failure of the settings is told before anything is touched', async () => {
+  const cwd = await mkdtemp(join(root, 'cwd-'));
+  for (const args of [
+    ['keys', 'list'],
+    ['services', 'create', 'billing'],
+    ['secret-key', 'change'],
+  ]) {
+    const outcome = await runCommand(args, { cwd, env: { ALGORITHM: 'none' } });
+    const stderr = 'doorward: ALGORITHM must be one of ES256, EdDSA, RS256, HS256\n';
+    assert.deepEqual(outcome, { code: 2, stdout: '', stderr }, args.join(' '));
+    assert.deepEqual(await readdir(cwd), []);
+  }
+});
+
+describe('wrong usage ends with 2, one line on standard error, and touches nothing', () => {
+  const scenarios: [args: string[], stderr: string][] = [
+    [['keys', 'foo'], "unknown command 'foo'"],
+    [['keys', 'list', '--all'], "unknown option '--all'"],
+    [['keys', 'list', 'x'], "too many arguments for 'list'. Expected 0 arguments but got 1"],
+    [['keys', 'rotate', 'x'], "too many arguments for 'rotate'. Expected 0 arguments but got 1"],
+    [['keys', 'retire'], "missing required argument 'kid'"],
+    [['keys', 'retire', 'a', 'b'], "too many arguments for 'retire'. Expected 1 argument but got 2"],
+    [['services', 'foo'], "unknown command 'foo'"],
+    [['services', 'create'], "missing required argument 'name'"],
+    [
+      ['services', 'create', 'billing', 'hunter2'],
+      "too many arguments for 'create'. Expected 1 argument but got 2",
+    ],
+    [['services', 'list', '--secrets'], "unknown option '--secrets'"],
+    [['services', 'delete'], "missing required argument 'name'"],
+    [['secret-key', 'foo'], "unknown command 'foo'"],
+    [['secret-key', 'change', 'hunter2'], "too many arguments for 'change'. Expected 0 arguments but got 1"],
+    [['secret-key', 'change', '--new', 'hunter2'], "unknown option '--new'"],
+  ];
+  for (const [args, line] of scenarios) {
+    test(args.join(' '), async () => {
+      const cwd = await mkdtemp(join(root, 'usage-'));
+      const outcome = await runCommand(args, { cwd });
+      assert.deepEqual(outcome, { code: 2, stdout: '', stderr: `doorward: ${line}\n` });
+      assert.deepEqual(await readdir(cwd), []);
+    });
+  }
+});
+
+test('every command has help, which needs no database; a group alone shows its own and ends with 2', async () => {
+  const cwd = await mkdtemp(join(root, 'help-'));
+  const groups: [group: string, commands: string[]][] = [
+    ['keys', ['list', 'rotate', 'retire']],
+    ['services', ['create', 'list', 'delete']],
+    ['secret-key', ['change']],
+  ];
+  for (const [group, commands] of groups) {
+    const help = await runCommand([group, '--help'], { cwd });
+    assert.deepEqual([help.code, help.stderr], [0, '']);
+    const alone = await runCommand([group], { cwd });
+    assert.deepEqual([alone.code, alone.stdout, alone.stderr], [2, '', help.stdout]);
+    for (const command of commands) {
+      assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
+      const { code, stdout, stderr } = await runCommand([group, command, '--help'], { cwd });
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.match(stdout, new RegExp(`^Usage: doorward ${group} ${command} .*\\n\\n[A-Z].*[.:;,]`));
+    }
+  }
+  assert.deepEqual(await readdir(cwd), []);
+});

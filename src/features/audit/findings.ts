@@ -1,0 +1,88 @@
+/** Something that is not as Doorward wrote it. */
+export interface Finding {
+  readonly code: FindingCode;
+  readonly chain?: number;
+  readonly position?: number;
+  readonly event_id?: string;
+  /** A line for people. */
+  readonly message: string;
+}
+
+/** What can be found. */
+export type FindingCode =
+  /** Its hash does not fit what it says and the event before it: one of the two was edited, or they were reordered. */
+  | 'event_changed'
+  | 'event_missing'
+  /** Where no event can be: before retention's base, beyond the head, between two positions, in no chain. */
+  | 'event_inserted'
+  /** What it said of a person is gone, and nobody was deleted for whom that would be right. */
+  | 'personal_missing'
+  | 'head_missing'
+  /** Its mac is wrong. */
+  | 'head_forged'
+  /** It says something else than the newest event. */
+  | 'head_contradicted'
+  /** Events between the newest one and the head are gone. */
+  | 'newest_missing'
+  /** Doorward found the head forged, or an event changed, when it wrote. */
+  | 'chain_broken'
+  | 'checkpoint_missing'
+  | 'checkpoint_forged'
+  | 'checkpoint_contradicted'
+  | 'head_file_forged'
+  | 'head_file_contradicted'
+  | 'export_malformed'
+  | 'export_forged';
+
+/** The result of a verification. */
+export interface Verification {
+  /** Whether there are no findings. */
+  readonly ok: boolean;
+  /** How many events were checked. */
+  readonly events: number;
+  /** How many retention removed from the front of the chains. */
+  readonly pruned: number;
+  /** How many had their personal part erased with their user. */
+  readonly erased: number;
+  /** How many checkpoints were checked, and how many of these an earlier SECRET_KEY signed. */
+  readonly checkpoints: number;
+  readonly checkpoints_of_earlier_keys: number;
+  /** When the newest event that was checked happened. */
+  readonly until: string | null;
+  /** The key that verifies statements; see `--public-key`. */
+  readonly public_key: string;
+  /** The first hundred. */
+  readonly findings: readonly Finding[];
+  readonly findings_left_out: number;
+}
+
+const findingsKept = 100;
+
+/** Gathers findings and counts. */
+export function createTally() {
+  const findings: Finding[] = [];
+  const tally = {
+    events: 0,
+    pruned: 0,
+    erased: 0,
+    checkpoints: 0,
+    checkpoints_of_earlier_keys: 0,
+    until: null as string | null,
+  };
+  let findingsLeftOut = 0;
+  return {
+    tally,
+    find(code: FindingCode, message: string, place: Omit<Finding, 'code' | 'message'> = {}) {
+      if (findings.length < findingsKept) findings.push({ code, ...place, message });
+      else findingsLeftOut++;
+    },
+    finish: (public_key: string): Verification => ({
+      ok: findings.length === 0,
+      ...tally,
+      public_key,
+      findings,
+      findings_left_out: findingsLeftOut,
+    }),
+  };
+}
+export type Tally = ReturnType<typeof createTally>;

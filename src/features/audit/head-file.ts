@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readCheckpoint } from './seal.ts';
+
+/**
+ * The newest checkpoint outside the database (`AUDIT_HEAD_FILE`): who can write the database alone cannot take back what
+ * it says.
+ */
+export interface HeadFile {
+  /** The checkpoint in it; undefined when there is no file. @throws for a file that holds anything else. */
+  read(): Promise<string | undefined>;
+  write(statement: string): Promise<void>;
+  /** Keeps the file under another name, if there is one, so that a new one can be begun. */
+  setAside(time: string): Promise<void>;
+}
+
+/** @returns undefined where no file is named. */
+export function createHeadFile(path: string | undefined): HeadFile | undefined {
+  if (path === undefined) return undefined;
+  return {
+    async read() {
+      const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined;
+        throw error;
+      });
+      const statement = text?.trim();
+      // Not to be overwritten either: the setting may name the wrong file.
+      if (statement !== undefined && readCheckpoint(statement) === undefined) {
+        throw new Error(`${path} does not hold a checkpoint of the audit log`);
+      }
+      return statement;
+    },
+    async write(statement) {
+      const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+      try {
+        const file = await open(draft, 'wx', 0o600);
+        try {
+          await file.writeFile(`${statement}\n`);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(draft, path);
+      } catch (error) {
+        await rm(draft, { force: true });
+        throw error;
+      }
+    },
+    async setAside(time) {
+      await rename(path, `${path}.until-${time.replaceAll(':', '')}`).catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOENT') throw error;
+        },
+      );
+    },
+  };
+}

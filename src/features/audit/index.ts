@@ -1,0 +1,58 @@
+import type { Kernel } from '../../kernel.ts';
+import { createCheckpoints } from './checkpoint.ts';
+import { type ExportRange, exportLog } from './export.ts';
+import type { Verification } from './findings.ts';
+import { createHeadFile } from './head-file.ts';
+import { type EventListInput, type EventPage, listActivity, listPage } from './list.ts';
+import { pruneLog } from './prune.ts';
+import { createRecord } from './record.ts';
+import { createSeal } from './seal.ts';
+import { verifyLog } from './verify.ts';
+
+export { type AuditKeyChange, createAuditKeyChange } from './change-key.ts';
+export { type AuditEvent, readTime } from './event.ts';
+export type { Finding, FindingCode, Verification } from './findings.ts';
+export type { EventPage } from './list.ts';
+export { auditMigrations } from './migrations.ts';
+export { auditRoutes } from './routes.ts';
+export { verifyLog } from './verify.ts';
+export { type ExportToVerify, verifyExport } from './verify-export.ts';
+
+/** The audit log of an instance. */
+export interface Audit {
+  record: Kernel['audit']['record'];
+  /** Signs what a new database holds; before anything is recorded. */
+  prepare(): Promise<void>;
+  list(input: EventListInput): Promise<EventPage>;
+  /** What a user may see of what happened to their account. */
+  activity(userId: number, input: Pick<EventListInput, 'limit' | 'cursor'>): Promise<EventPage>;
+  /** JSON Lines, see `export.ts`. */
+  export(range?: ExportRange): AsyncGenerator<string, void>;
+  /** See `verify.ts`. */
+  verify(options?: { checkpoint?: string | undefined }): Promise<Verification>;
+  /** See `checkpoint.ts`. */
+  checkpoint(): Promise<void>;
+  /** To be called after a restore of the database, once `database.restored` is recorded. See `checkpoint.ts`. */
+  acceptRestored(): Promise<void>;
+  /** See `prune.ts`. */
+  prune(): Promise<void>;
+}
+
+export function createAudit(base: Omit<Kernel, 'audit'>, secretKey: string): Audit {
+  const seal = createSeal(secretKey);
+  const file = createHeadFile(base.settings.AUDIT_HEAD_FILE);
+  const record = createRecord(base, seal);
+  const checkpoints = createCheckpoints(base, seal, file);
+  const kernel: Kernel = { ...base, audit: { record } };
+  return {
+    record,
+    prepare: checkpoints.prepare,
+    list: (input) => listPage(kernel, input),
+    activity: (userId, input) => listActivity(kernel, userId, input),
+    export: (range = {}) => exportLog(kernel, seal, range),
+    verify: (options) => verifyLog(kernel, secretKey, options),
+    checkpoint: checkpoints.write,
+    acceptRestored: checkpoints.acceptRestored,
+    prune: () => pruneLog(kernel, seal),
+  };
+}

@@ -1,0 +1,117 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { type AuditKind, auditKinds } from '../../audit-kinds.ts';
+import { Closed, OneOf, QueryInteger, Text } from '../../http/schema.ts';
+import type { Audit, EventPage } from './index.ts';
+import { readRange } from './list.ts';
+
+const Kind = OneOf(Object.keys(auditKinds) as AuditKind[]);
+const Result = OneOf(['success', 'failure']);
+const OrNull = (type: ReturnType<typeof Type.Integer> | ReturnType<typeof Type.String>) =>
+  Type.Union([type, Type.Null()]);
+
+const AuditEventRead = Closed(
+  {
+    id: Type.String(),
+    time: Type.String({ format: 'date-time', description: 'RFC 3339, in UTC.' }),
+    kind: Kind,
+    result: Result,
+    actor: OrNull(Type.Integer({ description: 'The id of the user who did it; null for nobody signed in.' })),
+    user_id: OrNull(Type.Integer({ description: 'The id of the user whom it concerns.' })),
+    network: OrNull(Type.String({ description: 'Where the request came from.' })),
+    request_id: OrNull(Type.String({ description: '`X-Request-Id` of the request.' })),
+    detail: Type.Object({}, { additionalProperties: true, description: 'What else there is to tell.' }),
+  },
+  { title: 'AuditEvent' },
+);
+
+const Page = {
+  limit: QueryInteger({ minimum: 1, maximum: 200, default: 50 }),
+  cursor: Type.Optional(Text({ maxLength: 64 })),
+};
+const timeHint = 'A date or a date-time of RFC 3339';
+const Range = {
+  from: Type.Optional(Text({ maxLength: 64, description: `${timeHint}.` })),
+  to: Type.Optional(Text({ maxLength: 64, description: `${timeHint}; up to before it.` })),
+};
+
+function sendPage(request: FastifyRequest, reply: FastifyReply, { events, next }: EventPage) {
+  if (next !== undefined) {
+    const [path, query] = request.originalUrl.split('?');
+    const parameters = new URLSearchParams(query);
+    parameters.set('cursor', next);
+    reply.header('Link', `<${path}?${parameters}>; rel="next"`);
+  }
+  return events;
+}
+
+export function auditRoutes(audit: Audit): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/audit-events',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['audit'],
+          operationId: 'list_audit_events',
+          summary: 'What happened, the newest first',
+          description: 'The next page is in the `Link` header (`rel="next"`).',
+          querystring: Type.Object({
+            user_id: Type.Optional(Type.Integer({ description: 'Whom it concerns.' })),
+            actor: Type.Optional(Type.Integer({ description: 'Who did it.' })),
+            kind: Type.Optional(Kind),
+            result: Type.Optional(Result),
+            ...Range,
+            ...Page,
+          }),
+          response: { 200: Type.Array(AuditEventRead) },
+        },
+      },
+      async (request, reply) => sendPage(request, reply, await audit.list(request.query)),
+    );
+
+    app.get(
+      '/audit-events/export',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['audit'],
+          operationId: 'export_audit_events',
+          summary: 'The audit log, to be kept and checked elsewhere',
+          description: 'JSON Lines that `doorward audit verify --file` checks without the database.',
+          querystring: Type.Object(Range),
+          response: {
+            200: {
+              description: 'A header, the events by chain, and a signed statement',
+              content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>({ type: 'string' }) } },
+            },
+          },
+        },
+      },
+      async (request, reply) => {
+        const parts = Readable.from(audit.export(readRange(request.query)));
+        return reply.type('application/x-ndjson').send(parts.map((part) => `${part}\n`));
+      },
+    );
+
+    app.get(
+      '/me/activity',
+      {
+        config: { access: 'activeUser' },
+        schema: {
+          tags: ['me'],
+          operationId: 'my_activity',
+          summary: 'What happened to the own account, the newest first',
+          description:
+            'Also what administrators did, without where from. The next page is in the `Link` header (`rel="next"`).',
+          querystring: Type.Object(Page),
+          response: { 200: Type.Array(AuditEventRead) },
+        },
+      },
+      async (request, reply) =>
+        sendPage(request, reply, await audit.activity(request.auth.user.id, request.query)),
+    );
+  };
+}

@@ -1,0 +1,209 @@
+import { CompiledQuery, type Kysely } from 'kysely';
+import type { Database, Tables, Transaction } from '../../database/database.ts';
+import type { EventRow } from './event.ts';
+import type { ChainRow, Head } from './seal.ts';
+
+/** A checkpoint as it is stored. */
+export interface CheckpointRow {
+  number: number;
+  time: string;
+  /** A compact JWS. */
+  statement: string;
+}
+
+declare module '../../database/database.ts' {
+  interface Tables {
+    audit_events: EventRow;
+    audit_chains: ChainRow;
+    audit_checkpoints: CheckpointRow;
+  }
+}
+
+const eventColumns = [
+  'id',
+  'chain',
+  'position',
+  'time',
+  'kind',
+  'result',
+  'actor',
+  'user_id',
+  'request_id',
+  'personal',
+  'salt',
+  'personal_hash',
+  'hash',
+] as const satisfies (keyof EventRow)[];
+
+/**
+ * Makes what adds an event to its chain and moves the chain's head. The statements are put into words once, because every
+ * change pays for them.
+ */
+export function createAppend(
+  db: Kysely<Tables>,
+): (tx: Transaction, event: EventRow, head: ChainRow) => Promise<void> {
+  const sample = Object.fromEntries(eventColumns.map((column) => [column, ''])) as unknown as EventRow;
+  const insert = db.insertInto('audit_events').values(sample).compile().sql;
+  const update = db
+    .updateTable('audit_chains')
+    .set({ position: 0, hash: '', broken_at: 0, mac: '' })
+    .where('chain', '=', 0)
+    .compile().sql;
+  return async (tx, event, { chain, position, hash, broken_at, mac }) => {
+    await tx.executeQuery(
+      CompiledQuery.raw(
+        insert,
+        eventColumns.map((column) => event[column]),
+      ),
+    );
+    await tx.executeQuery(CompiledQuery.raw(update, [position, hash, broken_at, mac, chain]));
+  };
+}
+
+/** Any chain that nobody else holds, locked until the transaction ends. */
+export async function claimChain(db: Database, tx: Transaction): Promise<ChainRow> {
+  const row = await db.lockAnyRow(tx, 'audit_chains');
+  if (row === undefined) throw new Error('the audit log has no chains: rows of audit_chains were removed');
+  return row;
+}
+
+/** A certain chain, locked until the transaction ends. */
+export function lockChain(tx: Transaction, chain: number): Promise<ChainRow | undefined> {
+  // Changes nothing, and locks the row on every database.
+  return tx
+    .updateTable('audit_chains')
+    .set({ chain })
+    .where('chain', '=', chain)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+export function listChains(db: Kysely<Tables>): Promise<ChainRow[]> {
+  return db.selectFrom('audit_chains').selectAll().orderBy('chain').execute();
+}
+
+export function findChain(db: Kysely<Tables>, chain: number): Promise<ChainRow | undefined> {
+  return db.selectFrom('audit_chains').selectAll().where('chain', '=', chain).executeTakeFirst();
+}
+
+export async function replaceChain(tx: Transaction, row: ChainRow): Promise<void> {
+  const { chain, ...columns } = row;
+  await tx.updateTable('audit_chains').set(columns).where('chain', '=', chain).execute();
+}
+
+/** Events of a chain in its order, after one position and up to another. */
+export function listChainEvents(
+  db: Kysely<Tables>,
+  chain: number,
+  { after, upTo, limit }: { after: number; upTo: number; limit: number },
+): Promise<EventRow[]> {
+  return db
+    .selectFrom('audit_events')
+    .selectAll()
+    .where('chain', '=', chain)
+    .where('position', '>', after)
+    .where('position', '<=', upTo)
+    .orderBy('position')
+    .limit(limit)
+    .execute();
+}
+
+/** The hash of the event at each of these places, where there is one. */
+export async function listHashes(db: Kysely<Tables>, places: readonly Head[]): Promise<Head[]> {
+  if (places.length === 0) return [];
+  return db
+    .selectFrom('audit_events')
+    .select(['chain', 'position', 'hash'])
+    .where((eb) =>
+      eb.or(
+        places.map(({ chain, position }) => eb.and([eb('chain', '=', chain), eb('position', '=', position)])),
+      ),
+    )
+    .execute();
+}
+
+/** The first and the last event of a chain whose ids are in a range. */
+export async function findRange(
+  db: Kysely<Tables>,
+  chain: number,
+  { fromId, belowId, upTo }: { fromId: string | undefined; belowId: string | undefined; upTo: number },
+): Promise<{ first: number | null; last: number | null }> {
+  let events = db.selectFrom('audit_events').where('chain', '=', chain).where('position', '<=', upTo);
+  if (fromId !== undefined) events = events.where('id', '>=', fromId);
+  if (belowId !== undefined) events = events.where('id', '<', belowId);
+  return events
+    .select((eb) => [
+      eb.fn.min<number | null>('position').as('first'),
+      eb.fn.max<number | null>('position').as('last'),
+    ])
+    .executeTakeFirstOrThrow();
+}
+
+/** The outermost positions of a chain's events. */
+export function findEnds(db: Kysely<Tables>, chain: number) {
+  return findRange(db, chain, { fromId: undefined, belowId: undefined, upTo: Number.MAX_SAFE_INTEGER });
+}
+
+/** An event that is in none of the chains. */
+export function findStray(
+  db: Kysely<Tables>,
+  chains: readonly number[],
+): Promise<{ id: string } | undefined> {
+  return db
+    .selectFrom('audit_events')
+    .select('id')
+    .where('chain', 'not in', [...chains])
+    .limit(1)
+    .executeTakeFirst();
+}
+
+export async function deleteChainEvents(tx: Transaction, chain: number, upTo: number): Promise<void> {
+  await tx.deleteFrom('audit_events').where('chain', '=', chain).where('position', '<=', upTo).execute();
+}
+
+export interface EventQuery {
+  readonly user_id: number | undefined;
+  readonly actor: number | undefined;
+  readonly kind: EventRow['kind'] | undefined;
+  readonly result: EventRow['result'] | undefined;
+  /** Ids from this one on. */
+  readonly fromId: string | undefined;
+  /** Ids below this one. */
+  readonly belowId: string | undefined;
+  readonly limit: number;
+}
+
+/** Events, the newest first. */
+export function listEvents(db: Kysely<Tables>, query: EventQuery): Promise<EventRow[]> {
+  let events = db.selectFrom('audit_events').selectAll();
+  for (const column of ['user_id', 'actor', 'kind', 'result'] as const) {
+    const value = query[column];
+    if (value !== undefined) events = events.where(column, '=', value);
+  }
+  if (query.fromId !== undefined) events = events.where('id', '>=', query.fromId);
+  if (query.belowId !== undefined) events = events.where('id', '<', query.belowId);
+  return events.orderBy('id', 'desc').limit(query.limit).execute();
+}
+
+/** The stored checkpoints in their order. */
+export function listCheckpoints(db: Kysely<Tables>): Promise<CheckpointRow[]> {
+  return db.selectFrom('audit_checkpoints').selectAll().orderBy('number').execute();
+}
+
+export function findNewestCheckpoint(db: Kysely<Tables>): Promise<CheckpointRow | undefined> {
+  return db.selectFrom('audit_checkpoints').selectAll().orderBy('number', 'desc').limit(1).executeTakeFirst();
+}
+
+/** Stores a checkpoint and keeps that many. False when another instance was first. */
+export async function insertCheckpoint(tx: Transaction, row: CheckpointRow, kept: number): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('audit_checkpoints')
+    .values(row)
+    .onConflict((conflict) => conflict.column('number').doNothing())
+    .executeTakeFirstOrThrow();
+  await tx
+    .deleteFrom('audit_checkpoints')
+    .where('number', '<=', row.number - kept)
+    .execute();
+  return numInsertedOrUpdatedRows === 1n;
+}

@@ -1,0 +1,162 @@
+import { deriveKey } from '../../crypto/derived-keys.ts';
+import type { Transaction } from '../../database/database.ts';
+import { DoorwardError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import { type Attempt, beginAttempt, type Plan } from './attempt.ts';
+import { type Budget, createBudgets } from './budgets.ts';
+import { createDeviceToken, type Device, newDeviceId, readDeviceToken } from './device.ts';
+import {
+  deleteAccountCounters,
+  deleteExpiredCounters,
+  findAddress,
+  findDeviceEpoch,
+  raiseDeviceEpoch,
+} from './store.ts';
+
+export type { Attempt } from './attempt.ts';
+export { deviceTokenTtlSeconds } from './device.ts';
+export { throttleMigrations } from './migrations.ts';
+
+/** A try to log in. */
+export interface LoginAttempt extends Attempt {
+  /** What the device shows next time, in the transaction of the login. */
+  issueDeviceToken(tx: Transaction, userId: number): Promise<string>;
+}
+
+/**
+ * Who may try how often. Every `Attempt` is refused at once when a budget of it is closed, with DoorwardError
+ * `rate_limited`. `network` is the client's address; null where there is none, which counts on no network.
+ */
+export interface Throttle {
+  /** A login to `address`, as it was typed; `userId` is whose it is, if anybody's. */
+  logIn(input: {
+    address: string;
+    userId: number | undefined;
+    network: string | null;
+    deviceToken: string | undefined;
+  }): Promise<LoginAttempt>;
+  /** A session that is asked for the current password. */
+  confirm(input: { email: string; sid: string; network: string | null }): Promise<Attempt>;
+  signUp(network: string | null): Promise<Attempt>;
+  setUp(network: string | null): Promise<Attempt>;
+  /**
+   * Counts a refused refresh, and runs `record` with it. Whoever was refused too often is refused without it.
+   * @throws DoorwardError `rate_limited` in the place of the refusal.
+   */
+  refuseRefresh(network: string | null, record: (tx: Transaction) => Promise<void>): Promise<void>;
+  /** Forgets all failures of an account. @throws DoorwardError `user_not_found`. */
+  unlock(userId: number): Promise<void>;
+  /** Removes counters that say nothing any more, a batch a transaction. */
+  deleteExpired(): Promise<void>;
+}
+
+const deleteBatchSize = 500;
+
+export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
+  const { db, clock, events, audit, settings } = kernel;
+  const budgets = createBudgets(settings, deriveKey(secretKey, 'throttle-counter'));
+  const deviceKey = deriveKey(secretKey, 'device-token');
+
+  const begin = (plan: Plan) =>
+    beginAttempt(kernel, settings.RATE_LIMITS === 'on' ? plan : { ...plan, budgets: [], alsoFails: [] });
+
+  /** A budget of the network, where there is one. */
+  const onNetwork = (network: string | null, budget: (network: string) => Budget) =>
+    network === null ? [] : [budget(network)];
+
+  /** A token of somebody else, a forged or forgotten one is that of an unknown device. */
+  async function recognise(
+    token: string | undefined,
+    userId: number | undefined,
+  ): Promise<Device | undefined> {
+    const device = token === undefined ? undefined : readDeviceToken(token, deviceKey, clock.now());
+    if (device === undefined || device.userId !== userId) return undefined;
+    return device.epoch === (await findDeviceEpoch(db.read, userId)) ? device : undefined;
+  }
+
+  async function forgetFailures(tx: Transaction, userId: number): Promise<void> {
+    const email = await findAddress(tx, userId);
+    if (email === undefined) throw new DoorwardError('user_not_found');
+    await deleteAccountCounters(tx, budgets.accountKey(email));
+  }
+
+  events.on('password.changed', async (tx, { user_id, sid }) => {
+    // The owner who knew the old one keeps the devices; a reset may be the answer to a stolen one.
+    if (sid !== null) return;
+    await forgetFailures(tx, user_id);
+    await raiseDeviceEpoch(tx, user_id);
+  });
+
+  return {
+    async logIn({ address, userId, network, deviceToken }) {
+      const device = await recognise(deviceToken, userId);
+      const common = { policy: 'login', throttledKind: 'login.throttled' } as const;
+      const attempt = await begin(
+        device === undefined
+          ? {
+              ...common,
+              isKnown: false,
+              budgets: [
+                budgets.account(address),
+                ...onNetwork(network, (each) => budgets.pair(address, each)),
+                ...onNetwork(network, budgets.logIns),
+              ],
+            }
+          : {
+              ...common,
+              isKnown: true,
+              budgets: [budgets.device(address, device.id)],
+              alsoForgets: [budgets.accountKey(address)],
+            },
+      );
+      return {
+        ...attempt,
+        async issueDeviceToken(tx, id) {
+          const epoch = await findDeviceEpoch(tx, id);
+          return createDeviceToken(
+            { userId: id, epoch, id: device?.id ?? newDeviceId() },
+            deviceKey,
+            clock.now(),
+          );
+        },
+      };
+    },
+    confirm: ({ email, sid, network }) =>
+      begin({
+        policy: 'password',
+        throttledKind: 'login.throttled',
+        isKnown: true,
+        budgets: [budgets.session(email, sid)],
+        alsoFails: [budgets.account(email), ...onNetwork(network, budgets.logIns)],
+        alsoForgets: [budgets.accountKey(email)],
+      }),
+    signUp: (network) =>
+      begin({
+        policy: 'signup',
+        throttledKind: 'sign_up.throttled',
+        countsSuccess: true,
+        isKnown: false,
+        budgets: onNetwork(network, budgets.signUps),
+      }),
+    setUp: (network) =>
+      begin({ policy: 'setup', isKnown: false, budgets: onNetwork(network, budgets.setups) }),
+    async refuseRefresh(network, record) {
+      const attempt = await begin({
+        policy: 'refresh',
+        isKnown: false,
+        budgets: onNetwork(network, budgets.refreshes),
+      });
+      await attempt.take(record);
+    },
+    async unlock(userId) {
+      await db.transaction(async (tx) => {
+        await forgetFailures(tx, userId);
+        await audit.record(tx, { kind: 'user.unlocked', user_id: userId });
+      });
+    },
+    async deleteExpired() {
+      const now = clock.now().toISOString();
+      while (await db.transaction((tx) => deleteExpiredCounters(tx, now, deleteBatchSize)));
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import type { FastifyInstance } from 'fastify';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { HashQueue } from '../crypto/hash-queue.ts';
+import type { Database } from '../database/database.ts';
+import type { Core } from '../doorward.ts';
+import { DoorwardError } from '../errors.ts';
+import type { Counters, Counts } from '../kernel.ts';
+import { version } from '../version.ts';
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Counts and times the requests of a Fastify application that has no routes yet. */
+  watch(app: FastifyInstance): void;
+}
+
+const requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const hashSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * The metrics of one instance, in a registry of its own. No label holds what a client sent: a route is its pattern, a
+ * method one that the router knows, so that nobody can make series without end.
+ */
+export function createMetrics({ kernel, passwords, settings }: Core): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'doorward_build_info',
+    help: 'Always 1; the labels tell the versions.',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version, node: process.versions.node }, 1);
+  countEvents(registry, kernel.counters);
+  watchHashQueue(registry, passwords.queue);
+  watchPool(registry, kernel.db, settings.DATABASE_POOL_SIZE);
+  return { registry, watch: (app) => watchRequests(registry, app) };
+}
+
+function watchRequests(registry: Registry, app: FastifyInstance): void {
+  const registers = [registry];
+  const seconds = new Histogram({
+    name: 'doorward_http_request_duration_seconds',
+    help:
+      'Requests, from their headers to the end of the answer. status is "aborted" when the client went before that, ' +
+      'route is "unmatched" when there is none.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: requestSeconds,
+    registers,
+  });
+  new Gauge({
+    name: 'doorward_http_connections',
+    help: 'Open connections of clients.',
+    registers,
+    async collect() {
+      this.set(await new Promise((count) => app.server.getConnections((_error, open) => count(open ?? 0))));
+    },
+  });
+  const refused = new Counter({
+    name: 'doorward_http_connections_refused_total',
+    help: 'Connections ended because what came was no HTTP, too large or too slow.',
+    registers,
+  });
+
+  const methods = new Set(app.supportedMethods);
+  const routes = new WeakMap<object, string | undefined>();
+  app.addHook('onRequest', (request, reply, done) => {
+    routes.set(reply.raw, request.routeOptions.url);
+    done();
+  });
+  // Outside Fastify, whose hooks see neither what its router refuses nor an answer that nobody waited for.
+  app.server.prependListener('request', ({ method = '' }, response) => {
+    const startedAt = performance.now();
+    response.once('close', () => {
+      const labels = {
+        method: methods.has(method) ? method : 'other',
+        route: routes.get(response) ?? 'unmatched',
+        status: response.writableFinished ? response.statusCode : 'aborted',
+      };
+      seconds.observe(labels, (performance.now() - startedAt) / 1000);
+    });
+  });
+  app.server.on('clientError', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ECONNRESET') refused.inc();
+  });
+}
+
+interface Counted<Value extends string> {
+  readonly help: string;
+  readonly label: string;
+  /** All there are, so that each series is there from the start: a rate needs a zero to rise from. */
+  readonly values: Readonly<Record<Value, 0>>;
+}
+
+const counted: { readonly [K in keyof Counts]: Counted<Counts[K]> } = {
+  logins: {
+    help: 'Logins, by how they ended.',
+    label: 'result',
+    values: { succeeded: 0, failed: 0, throttled: 0, deactivated: 0 },
+  },
+  refreshes: {
+    help: 'Refreshes, by how they ended; "reused" ended its session.',
+    label: 'result',
+    values: { rotated: 0, given: 0, refused: 0, reused: 0, throttled: 0 },
+  },
+  throttled: {
+    help: 'Tries refused because a budget was spent, by the budget.',
+    label: 'budget',
+    values: { account: 0, pair: 0, network: 0, device: 0 },
+  },
+};
+
+function countEvents(registry: Registry, counters: Counters): void {
+  const count = new Map<string, (value: string, by: number) => void>();
+  for (const [what, { help, label, values }] of Object.entries(counted)) {
+    const total = new Counter({
+      name: `doorward_${what}_total`,
+      help,
+      labelNames: [label],
+      registers: [registry],
+    });
+    for (const value of Object.keys(values)) total.inc({ [label]: value }, 0);
+    count.set(what, (value, by) => total.inc({ [label]: value }, by));
+  }
+  counters.watch((what, value) => count.get(what)?.(value, 1));
+}
+
+function watchHashQueue(registry: Registry, queue: HashQueue): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'doorward_hash_queue_running',
+    help: 'Password hashes being computed.',
+    registers,
+    collect() {
+      this.set(queue.running);
+    },
+  });
+  new Gauge({
+    name: 'doorward_hash_queue_waiting',
+    help: 'Password hashes waiting for a slot.',
+    registers,
+    collect() {
+      this.set(queue.waiting);
+    },
+  });
+  const refused = new Counter({
+    name: 'doorward_hash_refused_total',
+    help: 'Password hashes refused because too many waited.',
+    registers,
+  });
+  const wait = new Histogram({
+    name: 'doorward_hash_wait_seconds',
+    help: 'How long password hashes waited for a slot.',
+    buckets: hashSeconds,
+    registers,
+  });
+  const work = new Histogram({
+    name: 'doorward_hash_run_seconds',
+    help: 'How long password hashes took once they had a slot.',
+    buckets: hashSeconds,
+    registers,
+  });
+
+  const run = queue.run.bind(queue);
+  queue.run = async (job, ...more) => {
+    const askedAt = performance.now();
+    const timed = async () => {
+      const startedAt = performance.now();
+      wait.observe((startedAt - askedAt) / 1000);
+      try {
+        return await job();
+      } finally {
+        work.observe((performance.now() - startedAt) / 1000);
+      }
+    };
+    try {
+      return await run(timed, ...more);
+    } catch (error) {
+      if (error instanceof DoorwardError && error.code === 'overloaded') refused.inc();
+      throw error;
+    }
+  };
+}
+
+function watchPool(registry: Registry, db: Database, limit: number): void {
+  if (db.pool === undefined) return;
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number | undefined) =>
+    new Gauge({
+      name: `doorward_database_pool_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read() ?? 0);
+      },
+    });
+  gauge('limit', 'Connections to the database that may be open.', () => limit);
+  gauge('total', 'Open connections to the database.', () => db.pool?.total);
+  gauge('idle', 'Open connections to the database that nobody uses.', () => db.pool?.idle);
+  gauge('waiting', 'Those who wait for a connection to the database.', () => db.pool?.waiting);
+}
