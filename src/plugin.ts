@@ -62,8 +62,9 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
       if (docs) await registerOpenApi(app, { prefix, version, title: 'Doorward' });
       installAccess(app, { ...guards, service: createServiceGuard(core.services.authenticate) });
       app.register(keyRoutes(core.keys));
-      // Once the body is read: what reads it would lose the context.
+      // Once the body is read: what reads it would lose the context. What only reads leaves nothing to be told of it.
       app.addHook('preHandler', (request, _reply, done) => {
+        if (request.method === 'GET' || request.method === 'HEAD') return done();
         const actor = request.auth?.user.id ?? null;
         withOrigin({ via: 'http', actor, network: request.clientAddress, request_id: request.id }, done);
       });

@@ -46,6 +46,10 @@ describe('every answer is as the document says', () => {
     const user = await test.signIn();
     await expectAnswers(test, [
       ['GET', '/auth/me', admin, 200],
+      ['GET', '/auth/me/activity', admin, 200],
+      ['GET', '/auth/audit-events?limit=1', admin, 200],
+      ['GET', '/auth/audit-events?kind=x', admin, 422],
+      ['GET', '/auth/audit-events/export', admin, 200],
       ['PUT', '/auth/me', { ...admin, json: { name: 'Ada L.' } }, 200],
       ['PATCH', '/auth/me', { ...admin, json: { email: 'ada.l@example.com' } }, 200],
       ['GET', '/auth/users?count=true&limit=1', admin, 200],

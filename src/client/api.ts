@@ -17,6 +17,46 @@ export type SessionRead = {
   expires_at: string;
   current: boolean;
 };
+export type AuditEvent = {
+  id: string;
+  time: string;
+  kind:
+    | 'setup.completed'
+    | 'setup.refused'
+    | 'user.signed_up'
+    | 'user.created'
+    | 'user.imported'
+    | 'user.updated'
+    | 'user.promoted'
+    | 'user.demoted'
+    | 'user.activated'
+    | 'user.deactivated'
+    | 'user.deleted'
+    | 'user.unlocked'
+    | 'login.succeeded'
+    | 'login.failed'
+    | 'login.throttled'
+    | 'sign_up.throttled'
+    | 'session.refused'
+    | 'session.reused'
+    | 'session.ended'
+    | 'password.changed'
+    | 'password.reset'
+    | 'password.refused'
+    | 'key.created'
+    | 'key.retired'
+    | 'secret_key.changed'
+    | 'service.created'
+    | 'service.deleted'
+    | 'audit.pruned'
+    | 'database.restored';
+  result: 'success' | 'failure';
+  actor: number | null;
+  user_id: number | null;
+  network: string | null;
+  request_id: string | null;
+  detail: Record<string, unknown>;
+};
 /** JSON bodies of requests and of their successful answers. */
 export interface Api {
   'POST /auth/signup': { body: { email: string; password: string; name: string }; response: UserRead };
@@ -38,7 +78,13 @@ export interface Api {
       client_secret?: string;
     };
     response:
-      | { access_token: string; refresh_token: string; token_type: 'bearer'; expires_in: number }
+      | {
+          access_token: string;
+          refresh_token: string;
+          token_type: 'bearer';
+          expires_in: number;
+          device_token?: string;
+        }
       | { token_type: 'cookie'; expires_in: number };
   };
   'POST /auth/refresh': {
@@ -50,7 +96,13 @@ export interface Api {
       client_secret?: string;
     };
     response:
-      | { access_token: string; refresh_token: string; token_type: 'bearer'; expires_in: number }
+      | {
+          access_token: string;
+          refresh_token: string;
+          token_type: 'bearer';
+          expires_in: number;
+          device_token?: string;
+        }
       | { token_type: 'cookie'; expires_in: number };
   };
   'POST /auth/logout': { body: undefined; response: undefined };
@@ -70,10 +122,14 @@ export interface Api {
   'DELETE /auth/users/{user_id}': { body: undefined; response: undefined };
   'POST /auth/users/{user_id}/activate': { body: undefined; response: UserRead };
   'POST /auth/users/{user_id}/deactivate': { body: undefined; response: UserRead };
+  'POST /auth/users/{user_id}/unlock': { body: undefined; response: undefined };
   'POST /auth/setup': {
     body: { token: string; email: string; password: string; name: string };
     response: UserRead;
   };
+  'GET /auth/audit-events': { body: undefined; response: AuditEvent[] };
+  'GET /auth/audit-events/export': { body: undefined; response: undefined };
+  'GET /auth/me/activity': { body: undefined; response: AuditEvent[] };
   'POST /auth/introspect': {
     body: { token: string; token_type_hint?: string };
     response: {

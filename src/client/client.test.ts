@@ -258,3 +258,28 @@ test('reports what the server reports', async () => {
   const account = { email: 'ada@example.com', password: 'SecurePass123!', name: '' };
   await assert.rejects(client.signup(account), { status: 422, code: 'validation_error', detail: issues });
 });
+
+test('shows at a login that the device is known, also after a log-out, and keeps nothing else of it', async () => {
+  const { client, asked, store } = clientOf([
+    json(200, {
+      access_token: 'access-1',
+      refresh_token: 'refresh-1',
+      token_type: 'bearer',
+      expires_in: 900,
+      device_token: 'device-1',
+    }),
+    tokens(2),
+    () => new Response(null, { status: 204 }),
+    tokens(3),
+  ]);
+  const shown = () => new Headers(asked.at(-1)?.init.headers).get('x-device-token');
+  await client.login('ada@example.com', 'SecurePass123!');
+  assert.equal(shown(), null);
+  await client.refresh();
+  assert.equal(shown(), null, 'of no use but at a login');
+  await client.logout();
+  assert.deepEqual(JSON.parse(store.text ?? ''), { device_token: 'device-1' });
+  await client.login('ada@example.com', 'SecurePass123!');
+  assert.equal(shown(), 'device-1');
+  assert.equal(JSON.parse(store.text ?? '').device_token, 'device-1');
+});

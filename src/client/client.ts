@@ -50,8 +50,13 @@ export class ApiError extends Error {
   }
 }
 
-/** What is in the store. With cookies it holds no tokens, only that there are some. */
-interface Kept {
+/** What the device shows at the next login, to get in while the account is under attack. It outlives the session. */
+interface Device {
+  device_token?: string;
+}
+
+/** What is in the store while somebody is signed in. With cookies it holds no tokens, only that there are some. */
+interface Kept extends Device {
   /** Differs each time that tokens are put into the store. */
   id: string;
   access_token?: string;
@@ -96,15 +101,21 @@ export function connect(options: ClientOptions, environment: Environment): Clien
     return kept;
   }
 
+  async function readDevice(): Promise<Device> {
+    const { device_token } = parse<Device>(await storage.get()) ?? {};
+    return device_token === undefined ? {} : { device_token };
+  }
+
   async function read(): Promise<Kept | undefined> {
     const kept = parse(await storage.get());
-    return note(kept?.id === endedId ? undefined : kept);
+    return note(kept?.id === undefined || kept.id === endedId ? undefined : kept);
   }
 
   async function keep(answer: TokenAnswer, askedAt: number): Promise<Kept> {
-    const { access_token, refresh_token, expires_in } = answer;
+    const { access_token, refresh_token, expires_in, device_token } = answer;
     const id = environment.random().toString(36).slice(2);
-    const tokens = usesCookies ? {} : { access_token, refresh_token };
+    const device = device_token === undefined ? await readDevice() : { device_token };
+    const tokens = usesCookies ? {} : { access_token, refresh_token, ...device };
     const kept = { id, ...tokens, expires_in, asked_at: askedAt } as Kept;
     // In the store before it is used: no tab shows the old token once the server has seen the new one.
     await storage.set(JSON.stringify(kept));
@@ -113,7 +124,9 @@ export function connect(options: ClientOptions, environment: Environment): Clien
   }
 
   async function forget(kept: Kept | undefined): Promise<void> {
-    await storage.remove();
+    const device = await readDevice();
+    if (device.device_token === undefined) await storage.remove();
+    else await storage.set(JSON.stringify(device));
     tabs?.post(kept === undefined ? {} : { ended: kept.id });
     note(undefined);
   }
@@ -133,10 +146,10 @@ export function connect(options: ClientOptions, environment: Environment): Clien
   }
 
   /** Posts to one of the endpoints that give tokens. A redirect is refused: it would carry them elsewhere. */
-  function post(path: string, body: object, signal?: AbortSignal): Promise<Response> {
+  function post(path: string, body: object, signal?: AbortSignal, headers = {}): Promise<Response> {
     return environment.fetch(base + prefix + path, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
       redirect: 'error',
       cache: 'no-store',
@@ -266,7 +279,14 @@ export function connect(options: ClientOptions, environment: Environment): Clien
     login(email, password) {
       return exclusively(async () => {
         const askedAt = environment.wall();
-        const response = await post(`/login${transportQuery}`, { username: email, password });
+        const { device_token } = await readDevice();
+        const headers = device_token === undefined ? {} : { 'x-device-token': device_token };
+        const response = await post(
+          `/login${transportQuery}`,
+          { username: email, password },
+          undefined,
+          headers,
+        );
         if (!response.ok) throw await apiError(response);
         await keep(await response.json(), askedAt);
       });
@@ -297,7 +317,8 @@ export function connect(options: ClientOptions, environment: Environment): Clien
   };
 }
 
-type TokenAnswer = Api['POST /auth/login']['response'] & { access_token?: string; refresh_token?: string };
+type TokenAnswer = Api['POST /auth/login']['response'] &
+  Device & { access_token?: string; refresh_token?: string };
 
 /** JSON, or undefined for what is none. */
 function parse<T = Kept>(text: string | null | undefined): T | undefined {

@@ -127,6 +127,44 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.equal(rows[0]?.email, '30');
   });
 
+  test('a row that is locked is one that nobody else holds, and is read as it has become', async () => {
+    const db = await openMigrated(await database.createUrl());
+    for (const email of ['ada', 'bob', 'cy']) await add(db, '0', email);
+    const count = () =>
+      db.transaction(async (tx) => {
+        const row = (await db.lockAnyRow(tx, 'people' as never)) as Person | undefined;
+        const name = String(Number(row?.name) + 1);
+        await sql`update people set name = ${name} where id = ${row?.id}`.execute(tx);
+      });
+    await Promise.all(Array.from({ length: 40 }, count));
+    const { rows } = await sql<Person>`select name from people`.execute(db.read);
+    assert.equal(
+      rows.reduce((sum, { name }) => sum + Number(name), 0),
+      40,
+    );
+    await db.transaction((tx) => sql`delete from people`.execute(tx));
+    assert.equal(await db.transaction((tx) => db.lockAnyRow(tx, 'people' as never)), undefined);
+  });
+
+  test('prepared writes are all done, each with its own parameters, or none', async () => {
+    const db = await openMigrated(await database.createUrl());
+    await add(db, 'ada');
+    const write = db.preparedWrites([
+      sql`insert into people (name, email) values (${''}, ${''})`.compile(db.read),
+      sql`update people set email = ${''}, active = ${true} where name = ${''}`.compile(db.read),
+      sql`delete from people where name = ${''}`.compile(db.read),
+    ]);
+    for (const name of ['bob', 'cy']) {
+      await db.transaction((tx) => write(tx, [[name, `${name}@x`], [`with ${name}`, false, 'ada'], ['bob']]));
+      await db.transaction((tx) => write(tx, [[`${name}2`, `${name}2`], ['again', true, 'ada'], ['nobody']]));
+    }
+    assert.deepEqual(await names(db), ['ada', 'bob2', 'cy', 'cy2']);
+    const failing = db.transaction((tx) => write(tx, [['cy', 'cy@x'], ['not this', true, 'ada'], ['cy2']]));
+    await assert.rejects(failing);
+    const { rows } = await sql<Person>`select name, email from people order by name`.execute(db.read);
+    assert.deepEqual([rows.length, rows[0]?.email], [4, 'again']);
+  });
+
   test('only the violation of the named uniqueness counts as one', async () => {
     const db = await openMigrated(await database.createUrl());
     await add(db, 'ada');

@@ -1,4 +1,5 @@
 import type {
+  CompiledQuery,
   Expression,
   Kysely,
   Transaction as KyselyTransaction,
@@ -83,6 +84,14 @@ export interface Database {
     tx: Transaction,
     table: Name,
   ): Promise<Selectable<Tables[Name]> | undefined>;
+
+  /**
+   * Prepares writes that do not build on each other, for what nearly every transaction does: one round trip where that is
+   * possible. What is returned runs them, each with its own parameters.
+   */
+  preparedWrites(
+    writes: readonly CompiledQuery[],
+  ): (tx: Transaction, parameters: readonly (readonly unknown[])[]) => Promise<void>;
 
   /**
    * A prepared read by one text key, for the one query that every authenticated request makes. `query` is a SELECT

@@ -113,6 +113,7 @@ class PostgresDatabase implements Database {
 
   async lockAnyRow<Name extends keyof Tables & string>(tx: Transaction, table: Name) {
     const any = `select * from "${table}" order by random() limit 1 for update`;
+    prepare(`${any} skip locked`);
     for (const text of [`${any} skip locked`, any]) {
       // A row that changed since the statement began is returned as it has become (READ COMMITTED).
       const { rows } = await tx.executeQuery<Selectable<Tables[Name]>>(CompiledQuery.raw(text));
@@ -121,10 +122,26 @@ class PostgresDatabase implements Database {
     return undefined;
   }
 
+  preparedWrites(writes: readonly CompiledQuery[]) {
+    let count = 0;
+    const texts = writes.map(({ sql, parameters }) => {
+      const before = count;
+      count += parameters.length;
+      return sql.replaceAll(/\$(\d+)/g, (_, number) => `$${before + Number(number)}`);
+    });
+    const last = texts.pop();
+    const others = texts.map((text, index) => `write_${index} as (${text})`);
+    const text = others.length === 0 ? String(last) : `with ${others.join(', ')} ${last}`;
+    prepare(text);
+    return async (tx: Transaction, parameters: readonly (readonly unknown[])[]) => {
+      await tx.executeQuery(CompiledQuery.raw(text, parameters.flat()));
+    };
+  }
+
   keyedRead<Row>(query: string): (key: string) => Promise<Row | undefined> {
     const text = query.replace(/=\s*key_placeholder/, '= any($1)');
     if (text === query) throw new Error('A keyed read needs `= key_placeholder`');
-    const name = createHash('sha256').update(text).digest('hex').slice(0, 32);
+    const name = nameOf(text);
     return shareRoundTrips(async (keys) => {
       const client = await connect(this.#pool);
       try {
@@ -204,6 +221,15 @@ class PostgresDatabase implements Database {
 async function lock(tx: Transaction, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
 }
+
+/** The names of statements that a connection prepares at their first use, by their texts. */
+const preparedStatements = new Map<string, string>();
+
+function prepare(text: string): void {
+  if (!preparedStatements.has(text)) preparedStatements.set(text, nameOf(text));
+}
+
+const nameOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
 
 /**
  * Turns a read of many keys into a read of one: keys asked for before a round trip begins share it. A key asked for
@@ -373,7 +399,9 @@ class PostgresConnection implements DatabaseConnection {
 
   async query(query: CompiledQuery): Promise<pg.QueryResult> {
     try {
-      return await this.#client.query(query.sql, [...query.parameters]);
+      const name = preparedStatements.get(query.sql);
+      const statement = { text: query.sql, values: [...query.parameters] };
+      return await this.#client.query(name === undefined ? statement : { name, ...statement });
     } catch (error) {
       const classified = databaseError(error);
       if (classified !== error) this.broken = true;

@@ -110,6 +110,14 @@ class SqliteDatabase implements Database {
     return rows[0];
   }
 
+  preparedWrites(writes: readonly CompiledQuery[]) {
+    return async (tx: Transaction, parameters: readonly (readonly unknown[])[]) => {
+      for (const [index, { sql }] of writes.entries()) {
+        await tx.executeQuery(CompiledQuery.raw(sql, [...(parameters[index] ?? [])]));
+      }
+    };
+  }
+
   keyedRead<Found>(query: string): (key: string) => Found | undefined | Promise<Found | undefined> {
     // The planner looks at the value of a bare parameter in a join, and so prepares the statement again for each key;
     // at that of an expression it does not look.

@@ -35,8 +35,10 @@ journey('login', async (open) => {
     form: { username: 'test@example.com', password },
   });
   assert.equal(answer.status, 200);
-  const { access_token, refresh_token, ...rest } = answer.body;
+  // An addition: what a known device shows.
+  const { access_token, refresh_token, device_token, ...rest } = answer.body;
   assert.deepEqual(rest, { token_type: 'bearer', expires_in: 900 });
+  assert.equal(typeof device_token, 'string');
   assert.match(access_token, /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/);
   assert.match(refresh_token, /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/);
   assert.notEqual(access_token, refresh_token);

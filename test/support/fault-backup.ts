@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { restoreBackup } from '../../src/cli/backups/restore.ts';
 import { writeBackup } from '../../src/cli/backups/write.ts';
+import { readSettings } from '../../src/settings.ts';
 
 const [, , what, database = '', file = ''] = process.argv;
 process.stdout.write('ready\n');
@@ -9,7 +10,7 @@ await once(process.stdin, 'data');
 if (what === 'backup') {
   await writeBackup(database, file, { replace: true, readPassphrase: undefined });
 } else {
-  const settings = { DATABASE_URL: `sqlite:${database}`, SECRET_KEY: process.env.SECRET_KEY };
+  const settings = readSettings({ DATABASE_URL: `sqlite:${database}`, SECRET_KEY: process.env.SECRET_KEY });
   await restoreBackup(database, file, settings, {
     isEncrypted: false,
     passphraseReader: () => async () => '',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient, NoAnswerError, type RawAnswer } from './fault-client.ts';
 import { query } from './fault-inspect.ts';
+import { Intruder, type Tokens } from './fault-intruder.ts';
 import { createRandom, type Random } from './fault-random.ts';
 
 /** What is known of one account; `undefined` is: there is none. */
@@ -11,8 +13,10 @@ interface Account {
   id: number | undefined;
   /** What it may be: one state after an acknowledged write, two after one without an answer. */
   states: State[];
-  /** A live token that a login gave, while the account cannot have lost it. */
-  token: string | undefined;
+  /** A session that a login gave, while the account cannot have lost it. */
+  session: Tokens | undefined;
+  /** A session before it that was not ended either. */
+  other: Tokens | undefined;
   /** Whether it was written to since it was verified. */
   isChanged: boolean;
   /** What was asked and answered, for the message of a failure. */
@@ -34,6 +38,7 @@ const only = (account: Account): State => account.states[0];
  * answer: a connection lost during COMMIT leaves open what became of it.
  */
 export class Writers {
+  readonly intruder = new Intruder();
   readonly tally: Tally = { acknowledged: 0, unanswered: 0, appliedUnanswered: 0 };
   readonly #databaseUrl: string;
   readonly #name: string;
@@ -85,8 +90,12 @@ export class Writers {
     assert.equal((await client.ask('POST', '/auth/setup', { json })).status, 201);
   }
 
-  /** Writes until the server is gone or `stop` is called. */
-  async run(url: string, writers: number): Promise<void> {
+  /** Writes until `stop` is called, or, unless they are to be `steadfast`, until the server is gone. */
+  async run(
+    url: string,
+    writers: number,
+    { steadfast = false, pauseMs = 0 }: { steadfast?: boolean; pauseMs?: number } = {},
+  ): Promise<void> {
     // Shared out before anybody writes: what a writer makes is its own, and nobody else's.
     const shares = Array.from({ length: writers }, (_, index) =>
       this.#accounts.filter((_account, at) => at % writers === index),
@@ -96,14 +105,23 @@ export class Writers {
       const random = createRandom(`${this.#name}/${this.#round}/${index}`);
       try {
         while (!this.#isOver) {
-          if (await this.#write(client, random, own)) continue;
-          return;
+          const isAnswered = await this.#write(client, random, own);
+          if (!isAnswered && !steadfast) return;
+          if (!isAnswered) await sleep(50);
+          if (pauseMs > 0) await sleep(random.below(2 * pauseMs));
         }
       } finally {
         client.close();
       }
     });
-    await Promise.all(running);
+    const intruding = this.intruder.run(
+      url,
+      createRandom(`${this.#name}/${this.#round}/intruder`),
+      () => this.#accounts.flatMap((account) => only(account)?.email ?? []),
+      () => this.#isOver,
+      { steadfast, pauseMs: pauseMs || 10 },
+    );
+    await Promise.all([...running, intruding]);
   }
 
   /** Resolves when so many more writes have been acknowledged. */
@@ -161,20 +179,30 @@ export class Writers {
       );
       if (wasOpen && fitting[0] !== account.states[0]) this.tally.appliedUnanswered++;
       const [state] = fitting;
-      if (account.token !== undefined && account.isChanged && state?.isActive) {
-        const me = await client.ask('GET', '/auth/me', { token: account.token });
-        const history = account.history.join('\n');
-        assert.equal(me.status, 200, `the session of an acknowledged login is gone: ${me.text}\n${history}`);
+      if (account.session !== undefined && account.isChanged && state?.isActive) {
+        account.session = await this.#proveAlive(client, account, account.session);
       }
       account.states = [state];
       account.isChanged = false;
       account.id = row === undefined ? undefined : Number(row.id);
-      if (state === undefined) account.token = undefined;
+      if (state === undefined) account.session = undefined;
     }
+    await this.intruder.verify(client);
     const expected = this.#accounts.filter((account) => only(account) !== undefined).length;
     const others = rows.filter(({ email }) => !/^(admin-|first@)/.test(String(email))).length;
     assert.equal(others, expected, 'accounts that nobody made');
     this.#accounts = this.#accounts.filter((account) => only(account) !== undefined);
+  }
+
+  /** What an acknowledged login or refresh gave is good, and can be refreshed. */
+  async #proveAlive(client: Client, account: Account, session: Tokens): Promise<Tokens> {
+    const history = () => account.history.join('\n');
+    const { access_token: token, refresh_token } = session;
+    const me = await client.ask('GET', '/auth/me', { token });
+    assert.equal(me.status, 200, `a session is gone: ${me.text}\n${history()}`);
+    const refreshed = await client.ask('POST', '/auth/refresh', { json: { refresh_token } });
+    assert.equal(refreshed.status, 200, `a session is not refreshed: ${refreshed.text}\n${history()}`);
+    return refreshed.body;
   }
 
   async #fits(
@@ -200,18 +228,23 @@ export class Writers {
       return this.#signUp(client, random, own);
     }
     const fresh = `${random.below(1e9).toString(36)}.${++this.#count}`;
-    const owner = account.token;
     const admin = random.pick(this.#admins);
     const target = `/auth/users/${account.id}`;
     if (!state.isActive) {
       const activate = () => client.ask('POST', `${target}/activate`, { token: admin.token });
       return this.#record(account, { ...state, isActive: true }, activate, true);
     }
-    if (owner === undefined) return this.#logIn(client, account, state);
+    const { session } = account;
+    if (session === undefined || (account.other === undefined && random.chance(0.1))) {
+      const isAnswered = await this.#logIn(client, account, state);
+      if (account.session !== session) account.other = session;
+      return isAnswered;
+    }
+    const owner = session.access_token;
 
     const email = `${fresh}@example.com`;
     const name = `Name ${fresh}`;
-    switch (random.below(9)) {
+    switch (random.below(12)) {
       case 0:
         return this.#record(account, { ...state, name }, () =>
           client.ask('PUT', '/auth/me', { json: { name }, token: owner }),
@@ -228,41 +261,87 @@ export class Writers {
       case 4: {
         const password = `Pw!${fresh}Aa1`;
         const json = { current_password: state.password, new_password: password };
-        return this.#record(account, { ...state, password }, () =>
+        const { other } = account;
+        account.other = undefined;
+        const isAnswered = await this.#record(account, { ...state, password }, () =>
           client.ask('POST', '/auth/me/password', { json, token: owner }),
         );
+        if (account.states.length === 1 && other !== undefined) this.intruder.take([other]);
+        return isAnswered;
       }
       case 5: {
         const json = { current_password: state.password };
-        return this.#record(account, undefined, () =>
+        return this.#end(account, undefined, false, () =>
           client.ask('DELETE', '/auth/me', { json, token: owner }),
         );
       }
       case 6:
-        account.token = undefined;
-        return this.#record(
-          account,
-          { ...state, isActive: false },
-          () => client.ask('POST', `${target}/deactivate`, { token: admin.token }),
-          true,
-        );
       case 7:
-        account.token = undefined;
-        return this.#record(
-          account,
-          undefined,
-          () => client.ask('DELETE', target, { token: admin.token }),
-          true,
+        return this.#refresh(client, account, session);
+      case 8:
+        return this.#logOut(client, account, session);
+      case 9:
+        return this.#end(account, { ...state, isActive: false }, true, () =>
+          client.ask('POST', `${target}/deactivate`, { token: admin.token }),
+        );
+      case 10:
+        return this.#end(account, undefined, true, () =>
+          client.ask('DELETE', target, { token: admin.token }),
         );
       default:
-        account.token = undefined;
-        return this.#record(
-          account,
-          { email, name, password: state.password, isActive: false },
-          () => client.ask('PATCH', target, { json: { email, name, is_active: false }, token: admin.token }),
-          true,
+        return this.#end(account, { email, name, password: state.password, isActive: false }, true, () =>
+          client.ask('PATCH', target, { json: { email, name, is_active: false }, token: admin.token }),
         );
     }
+  }
+
+  /** A write that ends all sessions of the account. */
+  async #end(
+    account: Account,
+    next: State,
+    asAdmin: boolean,
+    send: () => Promise<RawAnswer>,
+  ): Promise<boolean> {
+    const ended = [account.session, account.other].filter((tokens) => tokens !== undefined);
+    account.session = undefined;
+    account.other = undefined;
+    const before = only(account);
+    const isAnswered = await this.#record(account, next, send, asAdmin);
+    const isDone = account.states.length === 1 && only(account) !== before;
+    if (isDone) this.intruder.take(ended);
+    return isAnswered;
+  }
+
+  /** A reply that is lost changes nothing for the client: it shows the same token again. */
+  async #refresh(client: Client, account: Account, { refresh_token }: Tokens): Promise<boolean> {
+    const answer = await client
+      .ask('POST', '/auth/refresh', { json: { refresh_token } })
+      .catch(ignoreNoAnswer);
+    account.history.push(`round ${this.#round}: ${answer?.status ?? 'no answer'} to refresh`);
+    account.isChanged = true;
+    if (answer === undefined || answer.status === 503) {
+      this.tally.unanswered++;
+      return answer !== undefined;
+    }
+    assert.equal(answer.status, 200, `${answer.text}\n${account.history.join('\n')}`);
+    account.session = answer.body;
+    this.#acknowledge();
+    return true;
+  }
+
+  async #logOut(client: Client, account: Account, session: Tokens): Promise<boolean> {
+    account.session = undefined;
+    const token = session.access_token;
+    const answer = await client.ask('POST', '/auth/logout', { token }).catch(ignoreNoAnswer);
+    account.history.push(`round ${this.#round}: ${answer?.status ?? 'no answer'} to logout`);
+    if (answer === undefined || answer.status === 503) {
+      this.tally.unanswered++;
+      return answer !== undefined;
+    }
+    assert.equal(answer.status, 204, `${answer.text}\n${account.history.join('\n')}`);
+    this.intruder.take([session]);
+    this.#acknowledge();
+    return true;
   }
 
   /** Sends a write that takes `account` to `next`, and notes what is known of it then. */
@@ -272,8 +351,8 @@ export class Writers {
     send: () => Promise<RawAnswer>,
     asAdmin = false,
   ): Promise<boolean> {
-    const { token } = account;
-    account.token = undefined;
+    const { session } = account;
+    account.session = undefined;
     account.isChanged = true;
     account.states = [only(account), next];
     const answer = await send().catch(ignoreNoAnswer);
@@ -289,7 +368,7 @@ export class Writers {
     assert.ok(answer.status < 300, `a write was answered ${answer.status} ${answer.text}`);
     this.#acknowledge();
     account.states = [next];
-    if (next?.isActive) account.token = token;
+    if (next?.isActive) account.session = session;
     if (answer.body?.id !== undefined) account.id = answer.body.id;
     return true;
   }
@@ -306,7 +385,8 @@ export class Writers {
     const account: Account = {
       id: undefined,
       states: [undefined, ...sent.map((each) => ({ ...each, isActive: true }))],
-      token: undefined,
+      session: undefined,
+      other: undefined,
       isChanged: true,
       history: [`round ${this.#round}: sign up`],
     };
@@ -339,7 +419,7 @@ export class Writers {
     if (answer === undefined || answer.status === 503) return answer !== undefined;
     account.history.push(`round ${this.#round}: ${answer.status} to login`);
     assert.equal(answer.status, 200, `${answer.text}\n${account.history.join('\n')}`);
-    account.token = answer.body.access_token;
+    account.session = answer.body;
     account.isChanged = true;
     return true;
   }

@@ -57,7 +57,7 @@ export function createConformanceCheck(document: Document): (answer: SeenAnswer)
       validate = ajv.compile({ $ref: at });
       validators.set(at, validate);
     }
-    if (validate(type.includes('json') ? JSON.parse(body) : body)) return undefined;
+    if (validate(/\bjson\b/.test(type) ? JSON.parse(body) : body)) return undefined;
     return `${where}: ${ajv.errorsText(validate.errors, { dataVar: 'body' })}: ${body.slice(0, 200)}`;
   };
 }

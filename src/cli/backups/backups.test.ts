@@ -37,7 +37,8 @@ async function createSite(SECRET_KEY = 'backups-8c1d5e0f7a3b4926-not-a-sample') 
   const database = file('doorward.db');
   const DATABASE_URL = `sqlite:${database}`;
   // A grace of nothing: a refresh token is spent as soon as it was used.
-  const settings = { DATABASE_URL, SECRET_KEY, REFRESH_GRACE_SECONDS: 0 };
+  const AUDIT_HEAD_FILE = file('audit-head');
+  const settings = { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE, REFRESH_GRACE_SECONDS: 0 };
   const restore = (name: string, given = '') =>
     restoreBackup(database, file(name), settings, {
       isEncrypted: false,
@@ -137,14 +138,22 @@ test('restoring revives nothing that ended, ends nothing that lives, and tells w
       'service ledger: was deleted since, and is back',
     ],
   );
-  const [, , keptAs = ''] = site.files();
+  const [, formerHead = '', , , keptAs = ''] = site.files();
   assert.match(keptAs, /^doorward\.db\.before-restore-\d{8}T\d{9}Z$/);
-  assert.deepEqual(site.files(), ['copy.db', 'doorward.db', keptAs]);
+  assert.match(formerHead, /^audit-head\.until-/);
+  assert.deepEqual(site.files(), ['audit-head', formerHead, 'copy.db', 'doorward.db', keptAs]);
   const kept = await query(`sqlite:${site.file(keptAs)}`, 'select email from users order by id');
   assert.equal(kept.at(-1)?.email, 'gus@example.com');
   await rm(site.file(keptAs));
 
   a = await site.open(t);
+  const log = await a.doorward.audit.verify();
+  assert.deepEqual(log.findings, []);
+  const { events } = await a.doorward.audit.list({ kind: 'database.restored', limit: 2 });
+  assert.equal(events.length, 1);
+  const { previous_heads, ...detail } = events[0]?.detail ?? {};
+  assert.deepEqual(detail, { from: 'a backup', sessions_kept: 4, sessions_ended: 5, via: 'command_line' });
+  assert.match(String(previous_heads), /^\d+:\d+:[\w-]{43}(,|$)/);
   for (const over of [loggedOut, of('cleo'), of('dan'), begunSince, gus]) {
     assert.equal(await statusOf(a, over), 401);
     assert.equal((await refresh(a, over)).status, 401);
@@ -288,7 +297,7 @@ test('a backup replaces nothing but a backup, and leaves nothing half done', asy
   await assert.rejects(writeBackup(site.database, site.file('x'), short), /at least 12 characters/);
   assert.deepEqual(
     site.files().filter((name) => !/-(wal|shm)$/.test(name)),
-    ['copy.db', 'doorward.db', 'notes'],
+    ['audit-head', 'copy.db', 'doorward.db', 'notes'],
   );
 });
 

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path';
 import { giveTo, type HeldDatabase, holdSqlite, leaveWal, putInPlace } from '../../database/backup.ts';
 import { openDatabase } from '../../database/open.ts';
+import { createHeadFile } from '../../features/audit/index.ts';
 import { findSecretKey } from '../../features/keys/index.ts';
 import {
   compareRestored,
@@ -11,6 +12,7 @@ import {
   settleRestored,
   type UserChange,
 } from '../../features/restore/index.ts';
+import type { Settings } from '../../settings.ts';
 import { withCore } from '../core.ts';
 import { CommandError } from '../failures.ts';
 import { printable } from '../output.ts';
@@ -19,14 +21,17 @@ import { isSameFile, verifyCopy } from './write.ts';
 
 type Confirm = (question: string) => Promise<void>;
 
+type RestoreSettings = Pick<Settings, 'DATABASE_URL' | 'SECRET_KEY' | 'AUDIT_HEAD_FILE'>;
+
 /** How long commands that are about to end are waited for. */
 const patienceMs = 2000;
 
 /** For a database that came back without `restoreBackup`, so that nothing is known of the one before. */
 export async function finishRestore(confirm: Confirm): Promise<string> {
-  return withCore(async ({ kernel }) => {
+  return withCore(async ({ kernel, audit }) => {
     await confirm('End all sessions?');
     const { ended } = await settleRestored(kernel, undefined, { from: 'other means' });
+    await audit.acceptRestored();
     return `Ended ${ended} sessions.`;
   });
 }
@@ -38,7 +43,7 @@ export async function finishRestore(confirm: Confirm): Promise<string> {
 export async function restoreBackup(
   path: string,
   file: string,
-  settings: { DATABASE_URL: string; SECRET_KEY: string | undefined },
+  settings: RestoreSettings,
   options: {
     /** Whether a file that is not encrypted is refused. */
     isEncrypted: boolean;
@@ -72,9 +77,17 @@ export async function restoreBackup(
     const { settled, revived } = await settle(copy, held, settings);
     leaveWal(copy);
     giveTo(present ?? statSync(dirname(path)), copy);
-    const keptAs = `${path}.before-restore-${new Date().toISOString().replaceAll(/[-:.]/g, '')}`;
+    const time = new Date().toISOString();
+    const keptAs = `${path}.before-restore-${time.replaceAll(/[-:.]/g, '')}`;
+    // The head of the audit log goes before its database and comes after it: where it is missing, the next start writes it.
+    const head = createHeadFile(settings.AUDIT_HEAD_FILE);
+    await head?.setAside(time);
     if (held === undefined) putInPlace(copy, path, { replace: false });
     else await held.replaceBy(copy, keptAs);
+    const checkpoint = await createHeadFile(headFileOf(copy))?.read();
+    if (checkpoint !== undefined) await head?.write(checkpoint);
+    if (settings.AUDIT_HEAD_FILE !== undefined)
+      giveTo(present ?? statSync(dirname(path)), settings.AUDIT_HEAD_FILE);
     return [
       `Restored ${path} from ${file}. ${settled.kept} sessions go on, ${settled.ended + settled.lost} have ended.`,
       ...(isReplaced ? [`What was there is kept as ${keptAs}.`] : []),
@@ -98,7 +111,7 @@ function removeLeftovers(path: string): void {
 async function settle(
   copy: string,
   held: HeldDatabase | undefined,
-  settings: { DATABASE_URL: string; SECRET_KEY: string | undefined },
+  settings: RestoreSettings,
 ): Promise<{ settled: Settled; revived: Revived | undefined }> {
   const DATABASE_URL = `sqlite:${copy}`;
   const db = await openDatabase({ url: DATABASE_URL });
@@ -107,14 +120,17 @@ async function settle(
   );
   const previous = isOurs(held) ? held : undefined;
   return withCore(
-    async ({ kernel }) => {
+    async ({ kernel, audit }) => {
       const settled = await settleRestored(kernel, previous, { from: 'a backup' });
+      await audit.acceptRestored();
       const revived = previous === undefined ? undefined : await compareRestored(kernel.db.read, previous);
       return { settled, revived };
     },
-    { DATABASE_URL, SECRET_KEY },
+    { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE: headFileOf(copy) },
   );
 }
+
+const headFileOf = (copy: string) => `${copy}.audit-head`;
 
 const tablesOfEveryVersion = ['users', 'passwords', 'sessions', 'signing_keys', 'revocations', 'services'];
 
@@ -136,7 +152,7 @@ function describeRevived({ users, services }: Revived): string[] {
       return `user ${id}, ${printable(email)}: ${what}`;
     }),
     ...services.map((name) => `service ${printable(name)}: was deleted since, and is back`),
-    'What the audit log told since the backup is in the database that was kept, not in this one.',
+    'What the audit log told since the backup is in the database that was kept.',
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { linkNextPage } from '../../http/next-page.ts';
 import {
   Closed,
   Email,
@@ -53,13 +54,7 @@ export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
       async (request, reply) => {
         const page = await admin.list(request.query);
         if (page.total !== undefined) reply.header('X-Total-Count', page.total);
-        if (page.next !== undefined) {
-          const [path, query] = request.originalUrl.split('?');
-          const parameters = new URLSearchParams(query);
-          parameters.delete('skip');
-          parameters.set('cursor', page.next);
-          reply.header('Link', `<${path}?${parameters}>; rel="next"`);
-        }
+        linkNextPage(request, reply, page.next);
         return page.users;
       },
     );

@@ -4,6 +4,7 @@ import type { Tables, Transaction } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
 import { chainNumbers } from './event.ts';
 import type { HeadFile } from './head-file.ts';
+import { toLogFields } from './kept-checkpoint.ts';
 import {
   type ChainRow,
   type Checkpoint,
@@ -97,7 +98,7 @@ export function createCheckpoints(
   async function store(newest: CheckpointRow | undefined, heads: readonly Head[]): Promise<boolean> {
     const row = await sign(newest, heads);
     if (!(await db.transaction((tx) => insertCheckpoint(tx, row, checkpointsKept)))) return false;
-    log.info({ checkpoint: row.statement }, 'audit checkpoint');
+    log.info(toLogFields(row.statement), 'audit checkpoint');
     await keep(row.statement);
     return true;
   }
@@ -108,6 +109,8 @@ export function createCheckpoints(
       ?.write(statement)
       .catch((error) => log.warn({ err: error }, 'AUDIT_HEAD_FILE was not written'));
   }
+
+  let told = '';
 
   async function write(): Promise<void> {
     const newest = await findNewestCheckpoint(db.read);
@@ -127,8 +130,10 @@ export function createCheckpoints(
     const inFile = kept === undefined ? undefined : readCheckpoint(kept)?.checkpoint;
     const earlier = [inFile, stored].filter((checkpoint) => checkpoint !== undefined);
     const { heads, denied } = await provenHeads(db.read, seal, earlier);
-    if (denied.length > 0)
+    // Once, and not every minute from then on.
+    if (denied.length > 0 && String(denied) !== told)
       log.error({ chains: denied }, 'the audit log is not what it was; see doorward audit verify');
+    told = String(denied);
     if (newest === undefined || JSON.stringify(heads) !== JSON.stringify(stored?.heads))
       await store(newest, heads);
     else if (kept !== newest.statement) await keep(newest.statement);

@@ -12,7 +12,7 @@ export function createRecord(
   { db, clock, log }: Pick<Kernel, 'db' | 'clock' | 'log'>,
   seal: Seal,
 ): (tx: Transaction, event: NewAuditEvent) => Promise<void> {
-  const append = createAppend(db.read);
+  const append = createAppend(db);
   const makeId = createEventIds();
   /** The chain that a transaction holds, and where it stands. */
   const heads = new WeakMap<Transaction, Promise<ChainRow>>();

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type AuditKind, auditKinds } from '../../audit-kinds.ts';
+import { linkNextPage } from '../../http/next-page.ts';
 import { Closed, OneOf, QueryInteger, Text } from '../../http/schema.ts';
 import type { Audit, EventPage } from './index.ts';
 import { readRange } from './list.ts';
@@ -38,12 +39,7 @@ const Range = {
 };
 
 function sendPage(request: FastifyRequest, reply: FastifyReply, { events, next }: EventPage) {
-  if (next !== undefined) {
-    const [path, query] = request.originalUrl.split('?');
-    const parameters = new URLSearchParams(query);
-    parameters.set('cursor', next);
-    reply.header('Link', `<${path}?${parameters}>; rel="next"`);
-  }
+  linkNextPage(request, reply, next);
   return events;
 }
 

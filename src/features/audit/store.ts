@@ -1,4 +1,4 @@
-import { CompiledQuery, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Database, Tables, Transaction } from '../../database/database.ts';
 import type { EventRow } from './event.ts';
 import type { ChainRow, Head } from './seal.ts';
@@ -35,29 +35,21 @@ const eventColumns = [
   'hash',
 ] as const satisfies (keyof EventRow)[];
 
-/**
- * Makes what adds an event to its chain and moves the chain's head. The statements are put into words once, because every
- * change pays for them.
- */
+/** Makes what adds an event to its chain and moves the chain's head. */
 export function createAppend(
-  db: Kysely<Tables>,
+  db: Database,
 ): (tx: Transaction, event: EventRow, head: ChainRow) => Promise<void> {
   const sample = Object.fromEntries(eventColumns.map((column) => [column, ''])) as unknown as EventRow;
-  const insert = db.insertInto('audit_events').values(sample).compile().sql;
-  const update = db
-    .updateTable('audit_chains')
-    .set({ position: 0, hash: '', broken_at: 0, mac: '' })
-    .where('chain', '=', 0)
-    .compile().sql;
-  return async (tx, event, { chain, position, hash, broken_at, mac }) => {
-    await tx.executeQuery(
-      CompiledQuery.raw(
-        insert,
-        eventColumns.map((column) => event[column]),
-      ),
-    );
-    await tx.executeQuery(CompiledQuery.raw(update, [position, hash, broken_at, mac, chain]));
-  };
+  const write = db.preparedWrites([
+    db.read.insertInto('audit_events').values(sample).compile(),
+    db.read
+      .updateTable('audit_chains')
+      .set({ position: 0, hash: '', broken_at: 0, mac: '' })
+      .where('chain', '=', 0)
+      .compile(),
+  ]);
+  return (tx, event, { chain, position, hash, broken_at, mac }) =>
+    write(tx, [eventColumns.map((column) => event[column]), [position, hash, broken_at, mac, chain]]);
 }
 
 /** Any chain that nobody else holds, locked until the transaction ends. */

@@ -381,7 +381,17 @@ onInstances('an older head put back with its own mac is found by checkpoint and 
   await recordEach(a, [{ user_id: 90 }]);
   await audit.checkpoint();
   assert.deepEqual((await audit.verify()).findings, []);
-  // A checkpoint that was kept elsewhere still contradicts.
+  const [header = '', payload = '', signature] = newer.trim().split('.');
+  const inLog = JSON.stringify({
+    level: 'info',
+    audit_checkpoint: JSON.parse(Buffer.from(payload, 'base64url').toString()),
+    header: JSON.parse(Buffer.from(header, 'base64url').toString()),
+    signature,
+    msg: 'audit checkpoint',
+  });
+  // A checkpoint that was kept elsewhere still contradicts, as a file or as a line of the log.
+  assert.deepEqual(codesOf(await audit.verify({ checkpoint: inLog })), ['checkpoint_contradicted']);
+  assert.deepEqual(codesOf(await audit.verify({ checkpoint: 'none' })), ['checkpoint_forged']);
   assert.deepEqual(codesOf(await audit.verify({ checkpoint: newer.trim() })), ['checkpoint_contradicted']);
   assert.deepEqual(codesOf(await audit.verify({ checkpoint: file.trim() })), []);
 });

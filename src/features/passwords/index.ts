@@ -84,7 +84,8 @@ export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
     },
     hash: (password, priority) => queue.run(() => hashPassword(password, parameters), priority),
     async check(userId, password, attempt) {
-      const stored = userId === undefined ? undefined : await findPassword(db.read, userId);
+      // Also where there is no user: the time of the read would tell. No id is 0.
+      const stored = await findPassword(db.read, userId ?? 0);
       return queue.run(
         async () => {
           await attempt.take();

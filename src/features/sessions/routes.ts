@@ -108,6 +108,9 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
           tags: ['sessions'],
           operationId: 'login',
           summary: 'Log in with email and password',
+          description:
+            'A client without cookies sends the `device_token` of the last login as the header `X-Device-Token`: a ' +
+            'known device gets in while others are throttled.',
           querystring: Transport,
           body: LoginForm,
           response: { 200: TokenResponse, ...mayFail(401, 403, 429) },

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ServeProcess, startServe } from './command.ts';
+import { type Client, createClient } from './fault-client.ts';
+import { assertWhole, query } from './fault-inspect.ts';
+import { type DatabaseProxy, startDatabaseProxy } from './fault-proxy.ts';
+import { createRandom, type Random } from './fault-random.ts';
+import { Writers } from './fault-writers.ts';
+
+const poolSize = 4;
+
+/** A server process under the load of writers, to which faults happen. */
+export interface Load {
+  readonly databaseUrl: string;
+  /** Between the server and PostgreSQL; undefined on SQLite. */
+  readonly proxy: DatabaseProxy | undefined;
+  readonly server: ServeProcess;
+  /** A client whose connections are there before a fault begins. */
+  readonly client: Client;
+  readonly writers: Writers;
+  readonly random: Random;
+  /** A live access token, of a user to whom nobody writes. */
+  readonly token: string;
+  /** Sets the server's wall clock wrong by so many milliseconds. */
+  setClock(offsetMs: number): Promise<void>;
+  /** Ends the server, as `signal` does, and starts it again at the same place. */
+  restart(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  /**
+   * Lets `fault` happen under the load; then everything must go on by itself, and be as it was acknowledged. Resolves to
+   * the milliseconds until writes were acknowledged again.
+   */
+  suffer(fault: (load: Load) => Promise<void>): Promise<number>;
+  /** Ends the server in order. */
+  end(): Promise<void>;
+  /** Ends whatever is left. */
+  clear(): Promise<void>;
+}
+
+export interface LoadOptions {
+  readonly writers: number;
+  readonly pauseMs: number;
+}
+
+/** Starts a server on an empty database, and makes its admins. `name` tells apart loads side by side. */
+export async function startLoad(
+  databaseUrl: string,
+  name: string,
+  { writers: writersAtOnce, pauseMs }: LoadOptions,
+): Promise<Load> {
+  const folder = await mkdtemp(join(tmpdir(), 'doorward-load-'));
+  const clockFile = join(folder, 'clock');
+  writeFileSync(clockFile, '0');
+  const proxy = databaseUrl.startsWith('sqlite:') ? undefined : await startDatabaseProxy(databaseUrl);
+  const env: Record<string, string> = {
+    DATABASE_URL: proxy?.url ?? databaseUrl,
+    DATABASE_POOL_SIZE: String(poolSize),
+    RATE_LIMITS: 'off',
+    REFRESH_GRACE_SECONDS: '0.3',
+    ACCESS_TOKEN_EXPIRE_MINUTES: '1440',
+    NODE_COMPILE_CACHE: join(folder, 'cache'),
+    NODE_OPTIONS: `--import=${new URL('./fault-clock.ts', import.meta.url)}`,
+    FAULT_CLOCK: clockFile,
+  };
+  const command = { cwd: folder, env };
+  const random = createRandom(name);
+  const writers = new Writers(databaseUrl, name);
+  let server = await startServe(command);
+  env.PORT = new URL(server.url).port;
+  let client = createClient(server.url);
+  let openFiles = 0;
+  await Writers.makeAdmin(client, await setupToken(server.output));
+  await writers.prepare(client);
+  const json = { email: 'admin-reader@example.com', name: 'Reader', password: 'Reader!Secret-77' };
+  assert.equal((await client.ask('POST', '/auth/signup', { json })).status, 201);
+  const login = await client.ask('POST', '/auth/login', {
+    json: { username: json.email, password: json.password },
+  });
+
+  /** What a fault may leave open: some files and connections, never more with every fault. */
+  async function assertNoLeak(): Promise<void> {
+    client.close();
+    client = createClient(server.url);
+    await client.ask('GET', '/health/live');
+    let count = countOpenFiles(server.pid);
+    openFiles ||= count;
+    // Connections of clients that have gone are closed a moment later.
+    for (let wait = 0; count > openFiles + poolSize + 8 && wait < 100; wait++) {
+      await sleep(50);
+      count = countOpenFiles(server.pid);
+    }
+    assert.ok(count <= openFiles + poolSize + 8, `${count} open files, ${openFiles} at first`);
+    if (proxy === undefined) return;
+    const others = `select count(*) as n from pg_stat_activity where datname = current_database()
+      and application_name = 'doorward' and state <> 'idle'`;
+    while (Number((await query(databaseUrl, others))[0]?.n) > 0) await sleep(20);
+  }
+
+  const load: Load = {
+    databaseUrl,
+    proxy,
+    get server() {
+      return server;
+    },
+    get client() {
+      return client;
+    },
+    writers,
+    random,
+    token: login.body.access_token,
+    async setClock(offsetMs) {
+      writeFileSync(clockFile, String(offsetMs));
+      const isSet = async () => {
+        const { headers } = await client.ask('GET', '/health/live');
+        return Math.abs(Date.parse(headers.date ?? '') - Date.now() - offsetMs) < 60_000;
+      };
+      while (!(await isSet())) await sleep(20);
+    },
+    async restart(signal) {
+      server.signal(signal);
+      assert.equal(await server.ended, signal === 'SIGTERM' ? 0 : null);
+      client.close();
+      server = await startServe(command);
+      client = createClient(server.url);
+      openFiles = 0;
+    },
+    async suffer(fault) {
+      const writing = writers.run(server.url, writersAtOnce, { steadfast: true, pauseMs });
+      // Told by the race below; not to be unhandled before.
+      writing.catch(() => {});
+      let recoveredMs = 0;
+      try {
+        await Promise.race([writers.acknowledged(writersAtOnce), writing]);
+        await Promise.race([fault(load), writing]);
+        const begin = performance.now();
+        await Promise.race([writers.acknowledged(2 * writersAtOnce), writing]);
+        recoveredMs = performance.now() - begin;
+      } finally {
+        writers.stop();
+      }
+      await writing;
+      assert.equal((await client.ask('GET', '/health/ready')).status, 200);
+      await assertWhole(databaseUrl);
+      await writers.verify(client);
+      await assertNoLeak();
+      await writers.prepare(client);
+      const { stdout, stderr } = server.output;
+      assert.doesNotMatch(stdout, /"level":"error"|"status":500/);
+      assert.equal(stderr, '');
+      return recoveredMs;
+    },
+    async end() {
+      client.close();
+      server.signal('SIGTERM');
+      assert.equal(await server.ended, 0);
+    },
+    async clear() {
+      server.signal('SIGKILL');
+      await server.ended;
+      client.close();
+      proxy?.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  return load;
+}
+
+async function setupToken(output: { readonly stdout: string }): Promise<string> {
+  for (;;) {
+    const found = /setup token: (\S+)\n/.exec(output.stdout);
+    if (found?.[1]) return found[1];
+    await sleep(5);
+  }
+}
+
+/** 0 where the system does not tell. */
+export function countOpenFiles(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return 0;
+  }
+}
+
+/** The memory of a process in MiB; 0 where the system does not tell. */
+export function residentMib(pid: number): number {
+  try {
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
+  } catch {
+    return 0;
+  }
+}
