@@ -142,7 +142,7 @@ class PostgresDatabase implements Database {
     const text = query.replace(/=\s*key_placeholder/, '= any($1)');
     if (text === query) throw new Error('A keyed read needs `= key_placeholder`');
     const name = nameOf(text);
-    return shareRoundTrips(async (keys) => {
+    return shareRoundTrips(this.#options.waitMs, async (keys) => {
       const client = await connect(this.#pool);
       try {
         const { rows } = await client.query({ name, text, values: [keys] });
@@ -233,10 +233,13 @@ const nameOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /**
  * Turns a read of many keys into a read of one: keys asked for before a round trip begins share it. A key asked for
- * while one is under way waits for the next, so that nobody is given what was read before they asked.
+ * while one is under way waits for the next, so that nobody is given what was read before they asked; for `waitMs` at most,
+ * as for a connection.
  */
-function shareRoundTrips<Row>(readAll: (keys: string[]) => Promise<Map<string, Row>>) {
+function shareRoundTrips<Row>(waitMs: number, readAll: (keys: string[]) => Promise<Map<string, Row>>) {
   interface Lookup {
+    /** Until when its turn must have come, on the clock of `performance.now()`. */
+    readonly until: number;
     readonly result: Promise<Row | undefined>;
     readonly resolve: (row: Row | undefined) => void;
     readonly reject: (error: unknown) => void;
@@ -244,11 +247,34 @@ function shareRoundTrips<Row>(readAll: (keys: string[]) => Promise<Map<string, R
   const waiting = new Map<string, Lookup>();
   let underWay = 0;
   let scheduled = false;
+  let isWatched = false;
 
   const schedule = () => {
-    if (scheduled || waiting.size === 0 || underWay >= KEYED_READS_AT_ONCE) return;
+    if (scheduled || waiting.size === 0) return;
+    if (underWay >= KEYED_READS_AT_ONCE) {
+      if (!isWatched) setTimeout(giveUp, waitMs);
+      isWatched = true;
+      return;
+    }
     scheduled = true;
     setImmediate(flush);
+  };
+
+  /** Fails those whose turn has not come; the others have asked later. */
+  const giveUp = () => {
+    isWatched = false;
+    const now = performance.now();
+    for (const [key, lookup] of waiting) {
+      if (lookup.until > now) {
+        setTimeout(giveUp, lookup.until - now);
+        isWatched = true;
+        return;
+      }
+      waiting.delete(key);
+      lookup.reject(
+        new DoorwardError('database_unavailable', { reason: 'waited too long for a connection' }),
+      );
+    }
   };
 
   const flush = async () => {
@@ -271,7 +297,7 @@ function shareRoundTrips<Row>(readAll: (keys: string[]) => Promise<Map<string, R
     let lookup = waiting.get(key);
     if (lookup === undefined) {
       const { promise: result, resolve, reject } = Promise.withResolvers<Row | undefined>();
-      lookup = { result, resolve, reject };
+      lookup = { until: performance.now() + waitMs, result, resolve, reject };
       waiting.set(key, lookup);
       schedule();
     }

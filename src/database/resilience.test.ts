@@ -323,6 +323,27 @@ describe('PostgreSQL', () => {
     assert.equal(query.mock.callCount(), 1);
   });
 
+  test('a lookup whose turn does not come fails after the time that a connection is waited for', async () => {
+    const postgres = await startServer();
+    const url = await postgres.createDatabase();
+    const db = await open(url, 300);
+    await db.migrate([counters]);
+    const lookup = db.keyedRead<{ value: number }>(
+      'select name as lookup_key, value from counters where counters.name = key_placeholder',
+    );
+    const holder = new pg.Client({ connectionString: url });
+    await holder.connect();
+    await holder.query('begin; lock table counters in access exclusive mode');
+    const underWay = lookup('a');
+    await sleep(20);
+    const alsoUnderWay = lookup('b');
+    await sleep(20);
+    await assert.rejects(Promise.all([lookup('c'), lookup('d')]), unavailable);
+    await holder.end();
+    assert.deepEqual([(await underWay)?.value, (await alsoUnderWay)?.value], [0, 0]);
+    assert.equal(await lookup('c'), undefined);
+  });
+
   test('a role that may not create the extension is told what to run', async () => {
     const postgres = await startServer();
     const url = new URL(await postgres.createDatabase());

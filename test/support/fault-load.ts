@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { type Client, createClient } from './fault-client.ts';
 import { assertWhole, query } from './fault-inspect.ts';
 import { type DatabaseProxy, startDatabaseProxy } from './fault-proxy.ts';
 import { createRandom, type Random } from './fault-random.ts';
+import { createWallClock } from './fault-wall-clock.ts';
 import { Writers } from './fault-writers.ts';
 
 const poolSize = 4;
@@ -52,8 +53,7 @@ export async function startLoad(
   { writers: writersAtOnce, pauseMs }: LoadOptions,
 ): Promise<Load> {
   const folder = await mkdtemp(join(tmpdir(), 'doorward-load-'));
-  const clockFile = join(folder, 'clock');
-  writeFileSync(clockFile, '0');
+  const clock = createWallClock(folder);
   const proxy = databaseUrl.startsWith('sqlite:') ? undefined : await startDatabaseProxy(databaseUrl);
   const env: Record<string, string> = {
     DATABASE_URL: proxy?.url ?? databaseUrl,
@@ -62,13 +62,23 @@ export async function startLoad(
     REFRESH_GRACE_SECONDS: '0.3',
     ACCESS_TOKEN_EXPIRE_MINUTES: '1440',
     NODE_COMPILE_CACHE: join(folder, 'cache'),
-    NODE_OPTIONS: `--import=${new URL('./fault-clock.ts', import.meta.url)}`,
-    FAULT_CLOCK: clockFile,
+    ...clock.env,
   };
   const command = { cwd: folder, env };
   const random = createRandom(name);
   const writers = new Writers(databaseUrl, name);
-  let server = await startServe(command);
+  const crash = Promise.withResolvers<void>();
+  crash.promise.catch(() => {});
+  let isEndExpected = false;
+  const start = async () => {
+    isEndExpected = false;
+    const started = await startServe(command);
+    started.ended.then((code) => {
+      if (!isEndExpected) crash.reject(new Error(`the server ended with ${code}: ${started.output.stderr}`));
+    });
+    return started;
+  };
+  let server = await start();
   env.PORT = new URL(server.url).port;
   let client = createClient(server.url);
   let openFiles = 0;
@@ -111,24 +121,21 @@ export async function startLoad(
     writers,
     random,
     token: login.body.access_token,
-    async setClock(offsetMs) {
-      writeFileSync(clockFile, String(offsetMs));
-      const isSet = async () => {
-        const { headers } = await client.ask('GET', '/health/live');
-        return Math.abs(Date.parse(headers.date ?? '') - Date.now() - offsetMs) < 60_000;
-      };
-      while (!(await isSet())) await sleep(20);
-    },
+    setClock: clock.set,
     async restart(signal) {
+      isEndExpected = true;
       server.signal(signal);
       assert.equal(await server.ended, signal === 'SIGTERM' ? 0 : null);
       client.close();
-      server = await startServe(command);
+      server = await start();
       client = createClient(server.url);
       openFiles = 0;
     },
     async suffer(fault) {
-      const writing = writers.run(server.url, writersAtOnce, { steadfast: true, pauseMs });
+      const writing = Promise.race([
+        writers.run(server.url, writersAtOnce, { steadfast: true, pauseMs }),
+        crash.promise,
+      ]);
       // Told by the race below; not to be unhandled before.
       writing.catch(() => {});
       let recoveredMs = 0;
@@ -154,10 +161,13 @@ export async function startLoad(
     },
     async end() {
       client.close();
+      isEndExpected = true;
       server.signal('SIGTERM');
       assert.equal(await server.ended, 0);
     },
     async clear() {
+      writers.stop();
+      isEndExpected = true;
       server.signal('SIGKILL');
       await server.ended;
       client.close();

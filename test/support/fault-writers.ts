@@ -221,7 +221,9 @@ export class Writers {
 
   /** One write. Resolves to whether the server answered. */
   async #write(client: Client, random: Random, own: Account[]): Promise<boolean> {
-    const live = own.filter((account) => account.states.length === 1 && only(account) !== undefined);
+    const live = own.filter(
+      (account) => account.id !== undefined && only(account) !== undefined && account.states.length === 1,
+    );
     const account = live.length > 0 ? random.pick(live) : undefined;
     const state = account && only(account);
     if (account === undefined || state === undefined || (live.length < 6 && random.chance(0.35))) {
