@@ -6,8 +6,7 @@ import { seed } from '../support/fault-random.ts';
 
 onEachDatabase(({ name: database, createUrl }) => {
   test('what happens to a server under load passes: nothing acknowledged is lost, nobody is let in', async (t) => {
-    const load = await startLoad(await createUrl(), `load-${database}`, { writers: 3, pauseMs: 5 });
-    t.after(() => load.clear());
+    const load = await startLoad(t, await createUrl(), `load${database}`, { writers: 3, pauseMs: 5 });
     for (const [name, fault] of Object.entries(faults[database])) {
       await t.test(name, async (t) => {
         try {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServeProcess, startServe } from './command.ts';
 import { type Client, createClient } from './fault-client.ts';
@@ -37,8 +38,6 @@ export interface Load {
   suffer(fault: (load: Load) => Promise<void>): Promise<number>;
   /** Ends the server in order. */
   end(): Promise<void>;
-  /** Ends whatever is left. */
-  clear(): Promise<void>;
 }
 
 export interface LoadOptions {
@@ -46,8 +45,9 @@ export interface LoadOptions {
   readonly pauseMs: number;
 }
 
-/** Starts a server on an empty database, and makes its admins. `name` tells apart loads side by side. */
+/** Starts a server on an empty database, and makes its admins. `name` tells apart loads side by side: letters alone. */
 export async function startLoad(
+  t: TestContext,
   databaseUrl: string,
   name: string,
   { writers: writersAtOnce, pauseMs }: LoadOptions,
@@ -58,6 +58,7 @@ export async function startLoad(
   const env: Record<string, string> = {
     DATABASE_URL: proxy?.url ?? databaseUrl,
     DATABASE_POOL_SIZE: String(poolSize),
+    ISSUER: 'http://load.example',
     RATE_LIMITS: 'off',
     REFRESH_GRACE_SECONDS: '0.3',
     ACCESS_TOKEN_EXPIRE_MINUTES: '1440',
@@ -81,6 +82,15 @@ export async function startLoad(
   let server = await start();
   env.PORT = new URL(server.url).port;
   let client = createClient(server.url);
+  t.after(async () => {
+    writers.stop();
+    isEndExpected = true;
+    server.signal('SIGKILL');
+    await server.ended;
+    client.close();
+    proxy?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
   let openFiles = 0;
   await Writers.makeAdmin(client, await setupToken(server.output));
   await writers.prepare(client);
@@ -164,15 +174,6 @@ export async function startLoad(
       isEndExpected = true;
       server.signal('SIGTERM');
       assert.equal(await server.ended, 0);
-    },
-    async clear() {
-      writers.stop();
-      isEndExpected = true;
-      server.signal('SIGKILL');
-      await server.ended;
-      client.close();
-      proxy?.stop();
-      await rm(folder, { recursive: true, force: true });
     },
   };
   return load;

@@ -131,6 +131,8 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
   async function loadRing() {
     const rows = await listSigningKeys(db.read);
     const picked = isShared ? undefined : pickSigningKey(rows, algorithm, clock.now());
+    // The secret must not begin to sign what was signed by a key pair.
+    if (!isShared && picked === undefined) throw new Error('there is no signing key');
     const signing = picked === undefined ? shared.signing : await loadPrivateKey(picked, secretKey);
     const published = await Promise.all(rows.map(loadPublicKey));
     const ring: TokenKeys = { signing, verification: [...sharedKeys(), ...published], refresh };
@@ -144,7 +146,10 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
   }
 
   async function readAgain(): Promise<void> {
-    if (versionOf(await listSigningKeys(db.read)) !== loaded.version) loaded = await loadRing();
+    if (versionOf(await listSigningKeys(db.read)) === loaded.version) return;
+    // What cannot be loaded is tried again, also when the former rows come back.
+    loaded = { ...loaded, version: 'none' };
+    loaded = await loadRing();
   }
 
   let reading: Promise<void> = Promise.resolve();

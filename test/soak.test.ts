@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Fault, faults, NotPermittedError, restarts } from './support/fault-kinds.ts';
+import { countOpenFiles, type Load, residentMib, startLoad } from './support/fault-load.ts';
+import { createRandom, seed } from './support/fault-random.ts';
+import { startPostgres } from './support/postgres.ts';
+
+/** `npm run soak` takes ten minutes. */
+const seconds = Number(process.env.DOORWARD_SOAK_SECONDS ?? 60);
+/** So that the short one leaves the cores to the other tests. */
+const pace = seconds > 60 ? { writers: 4, pauseMs: 20 } : { writers: 2, pauseMs: 80 };
+const mostMib = 400;
+
+describe(`${seconds} s of mixed load with faults`, { concurrency: true }, () => {
+  test('on SQLite', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'doorward-soak-'));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    await soak(t, `sqlite:${join(folder, 'doorward.db')}`, { ...faults.SQLite, ...restarts });
+  });
+
+  test('on PostgreSQL', async (t) => {
+    const postgres = await startPostgres();
+    t.after(() => postgres.stop());
+    const databaseEnds: Fault = async () => {
+      await postgres.kill();
+      await sleep(500);
+      await postgres.restart();
+    };
+    await soak(t, await postgres.createDatabase(), {
+      ...faults.PostgreSQL,
+      ...restarts,
+      'the database server ends and starts again': databaseEnds,
+    });
+  });
+});
+
+/** What a fault did, over all times that it happened. */
+interface Record {
+  times: number;
+  longestRecoveryMs: number;
+}
+
+/** Lets faults happen in an order that the seed decides, until the time is over, and reports. */
+async function soak(t: TestContext, databaseUrl: string, kinds: Readonly<{ [name: string]: Fault }>) {
+  const name = `soak${t.name.replace('on ', '')}`;
+  const random = createRandom(name);
+  const load = await startLoad(t, databaseUrl, name, pace);
+  const records = new Map<string, Record>();
+  const refused = new Set<string>();
+  const memory = { first: residentMib(load.server.pid), most: 0 };
+  const until = performance.now() + seconds * 1000;
+  let left: string[] = [];
+  while (performance.now() < until) {
+    // Each comes once before any comes again.
+    if (left.length === 0) left = Object.keys(kinds).filter((kind) => !refused.has(kind));
+    const [kind = ''] = left.splice(random.below(left.length), 1);
+    try {
+      const recoveredMs = await load.suffer(kinds[kind] ?? sleepABit);
+      const { times, longestRecoveryMs } = records.get(kind) ?? { times: 0, longestRecoveryMs: 0 };
+      records.set(kind, { times: times + 1, longestRecoveryMs: Math.max(longestRecoveryMs, recoveredMs) });
+    } catch (error) {
+      if (!(error instanceof NotPermittedError)) {
+        const log = load.server.output.stdout.slice(-2000);
+        throw new Error(`DOORWARD_SEED=${seed}, ${kind}\n${log}`, { cause: error });
+      }
+      refused.add(kind);
+    }
+    memory.most = Math.max(memory.most, residentMib(load.server.pid));
+    assert.ok(memory.most < mostMib, `${memory.most} MiB`);
+  }
+  report(t, load, records, refused, memory);
+  await load.end();
+}
+
+const sleepABit: Fault = () => sleep(100);
+
+function report(
+  t: TestContext,
+  { writers, server }: Load,
+  records: ReadonlyMap<string, Record>,
+  refused: ReadonlySet<string>,
+  memory: { first: number; most: number },
+): void {
+  const { acknowledged, unanswered, appliedUnanswered } = writers.tally;
+  t.diagnostic(`DOORWARD_SEED=${seed}`);
+  t.diagnostic(`${acknowledged} writes acknowledged, every one of them found again`);
+  t.diagnostic(`${unanswered} without an answer, of which ${appliedUnanswered} were made, whole`);
+  t.diagnostic(`${writers.intruder.attempts} times an intruder tried, in vain`);
+  t.diagnostic(
+    `${memory.first} MiB at first, ${memory.most} at most, ${residentMib(server.pid)} at the end; ` +
+      `${countOpenFiles(server.pid)} open files at the end`,
+  );
+  for (const [kind, { times, longestRecoveryMs }] of records)
+    t.diagnostic(`${times} × ${kind}; writes went on after ${Math.round(longestRecoveryMs)} ms at most`);
+  for (const kind of refused) t.diagnostic(`not possible on this machine: ${kind}`);
+}
