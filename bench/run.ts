@@ -17,6 +17,7 @@ import { holds, printRows, type Row } from './report.ts';
 import { revocation } from './revocation.ts';
 import { sessionSize } from './session-size.ts';
 import { start } from './start.ts';
+import { throttle } from './throttle.ts';
 import { verify } from './verify.ts';
 
 /** Where databases are made for a measurement. */
@@ -38,6 +39,7 @@ const benches: Record<string, Bench> = {
   'session-size': sessionSize,
   list,
   audit,
+  throttle,
 };
 
 const { values, positionals } = parseArgs({

@@ -88,7 +88,8 @@ export async function createDoorward(
         url: url.pathname + url.search,
         headers: Object.fromEntries(request.headers),
         ...(body === undefined ? {} : { payload: body }),
-        ...(remoteAddress === undefined ? {} : { remoteAddress }),
+        // Left out, it would be 127.0.0.1, and all who come without one the same client. RFC 7239, 6.2.
+        remoteAddress: remoteAddress || 'unknown',
         payloadAsStream: true,
       });
       const headers = new Headers();

@@ -18,6 +18,7 @@ export interface Log {
 /** What can happen to an account. Each is announced in the transaction that makes it true. */
 export interface DomainEvents {
   'password.changed': { user_id: number /** The session that asked, which goes on. */; sid: string | null };
+  'user.created': { user_id: number; email: string };
   'user.deactivated': { user_id: number };
   /** Announced before the user's row goes. */
   'user.deleted': { user_id: number };
@@ -81,6 +82,7 @@ export function createEvents(): Events {
     [K in keyof DomainEvents]: ((tx: Transaction, event: DomainEvents[K]) => Promise<void>)[];
   } = {
     'password.changed': [],
+    'user.created': [],
     'user.deactivated': [],
     'user.deleted': [],
     'sessions.ended': [],

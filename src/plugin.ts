@@ -66,7 +66,10 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
       app.addHook('preHandler', (request, _reply, done) => {
         if (request.method === 'GET' || request.method === 'HEAD') return done();
         const actor = request.auth?.user.id ?? null;
-        withOrigin({ via: 'http', actor, network: request.clientAddress, request_id: request.id }, done);
+        withOrigin(
+          { via: 'http', actor, network: request.clientAddress || null, request_id: request.id },
+          done,
+        );
       });
       if (health) app.register(healthRoutes(core.health, isDraining));
       app.register(async (auth) => mountFeatures(auth, core, browser), { prefix });

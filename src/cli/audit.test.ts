@@ -18,105 +18,108 @@ after(() => rm(cwd, { recursive: true, force: true }));
 const SECRET_KEY = 'command-3f9c1b7e5a2d4860-not-a-sample';
 const findingOf = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('chain '));
 
-onEachDatabase(({ createUrl }) => {
-  test('the log is exported and checked, here and elsewhere', async () => {
-    const DATABASE_URL = await createUrl();
-    const folder = await mkdtemp(join(cwd, 'log-'));
-    const env = { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE: join(folder, 'head') };
-    const run = (...args: string[]) => runCommand(['audit', ...args], { cwd: folder, env });
-    const elsewhere = (args: string[], input = '') =>
-      runCommand(['audit', 'verify', ...args], { cwd: folder, env: {}, input });
+onEachDatabase(
+  ({ createUrl }) => {
+    test('the log is exported and checked, here and elsewhere', async () => {
+      const DATABASE_URL = await createUrl();
+      const folder = await mkdtemp(join(cwd, 'log-'));
+      const env = { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE: join(folder, 'head') };
+      const run = (...args: string[]) => runCommand(['audit', ...args], { cwd: folder, env });
+      const elsewhere = (args: string[], input = '') =>
+        runCommand(['audit', 'verify', ...args], { cwd: folder, env: {}, input });
 
-    const empty = await run('verify');
-    assert.equal(empty.code, 1);
-    assert.match(empty.stderr, /^doorward: the database is new or older.*"doorward migrate" first\n$/);
-    const instance = await createTestDoorward(env);
-    await instance.signIn({ is_admin: true });
-    await instance.signIn();
-    const { public_key } = await instance.doorward.audit.verify();
+      const empty = await run('verify');
+      assert.equal(empty.code, 1);
+      assert.match(empty.stderr, /^doorward: the database is new or older.*"doorward migrate" first\n$/);
+      const instance = await createTestDoorward(env);
+      await instance.signIn({ is_admin: true });
+      await instance.signIn();
+      const { public_key } = await instance.doorward.audit.verify();
 
-    const whole = await run('verify');
-    assert.deepEqual([whole.code, whole.stderr], [0, '']);
-    assert.match(whole.stdout, /^\d+ events were checked, the newest of 2026-01-01T12:00:00\.000Z\. /);
-    assert.ok(
-      whole.stdout.includes(`The public key is ${public_key}.\nThe audit log is as it was written.\n`),
-    );
-    const result = JSON.parse((await run('verify', '--json')).stdout);
-    assert.deepEqual([result.ok, result.findings, result.public_key], [true, [], public_key]);
+      const whole = await run('verify');
+      assert.deepEqual([whole.code, whole.stderr], [0, '']);
+      assert.match(whole.stdout, /^\d+ events were checked, the newest of 2026-01-01T12:00:00\.000Z\. /);
+      assert.ok(
+        whole.stdout.includes(`The public key is ${public_key}.\nThe audit log is as it was written.\n`),
+      );
+      const result = JSON.parse((await run('verify', '--json')).stdout);
+      assert.deepEqual([result.ok, result.findings, result.public_key], [true, [], public_key]);
 
-    const file = join(folder, 'log.jsonl');
-    assert.deepEqual(await run('export', file), { code: 0, stdout: '', stderr: '' });
-    assert.equal((await stat(file)).mode & 0o777, 0o600);
-    const text = await readFile(file, 'utf8');
-    const onOutput = await run('export');
-    // The time of the statement apart.
-    assert.equal(onOutput.stdout.split('\n').slice(0, -2).join(), text.split('\n').slice(0, -2).join());
-    const checked = await elsewhere(['--file', file, '--public-key', public_key]);
-    assert.deepEqual([checked.code, checked.stderr], [0, '']);
-    const believed = await elsewhere(['--file', '-'], text);
-    assert.equal(believed.code, 0);
-    assert.match(believed.stdout, /which the export itself names: compare it/);
-    const stranger = await elsewhere(['--file', file, '--public-key', 'A'.repeat(43)]);
-    assert.equal(stranger.code, 1);
-    await writeFile(file, text.replace('"result":"success"', '"result":"failure"'));
-    const edited = await elsewhere(['--file', file]);
-    assert.equal(edited.code, 1);
-    assert.equal(findingOf(edited.stdout).length, 1);
-    assert.match(edited.stderr, /^doorward: the audit log is not as it was written: 1 findings\n$/);
-    const part = await run('export', '--from', '2030-01-01');
-    assert.deepEqual([part.code, part.stdout.includes('"id"')], [0, false]);
+      const file = join(folder, 'log.jsonl');
+      assert.deepEqual(await run('export', file), { code: 0, stdout: '', stderr: '' });
+      assert.equal((await stat(file)).mode & 0o777, 0o600);
+      const text = await readFile(file, 'utf8');
+      const onOutput = await run('export');
+      // The time of the statement apart.
+      assert.equal(onOutput.stdout.split('\n').slice(0, -2).join(), text.split('\n').slice(0, -2).join());
+      const checked = await elsewhere(['--file', file, '--public-key', public_key]);
+      assert.deepEqual([checked.code, checked.stderr], [0, '']);
+      const believed = await elsewhere(['--file', '-'], text);
+      assert.equal(believed.code, 0);
+      assert.match(believed.stdout, /which the export itself names: compare it/);
+      const stranger = await elsewhere(['--file', file, '--public-key', 'A'.repeat(43)]);
+      assert.equal(stranger.code, 1);
+      await writeFile(file, text.replace('"result":"success"', '"result":"failure"'));
+      const edited = await elsewhere(['--file', file]);
+      assert.equal(edited.code, 1);
+      assert.equal(findingOf(edited.stdout).length, 1);
+      assert.match(edited.stderr, /^doorward: the audit log is not as it was written: 1 findings\n$/);
+      const part = await run('export', '--from', '2030-01-01');
+      assert.deepEqual([part.code, part.stdout.includes('"id"')], [0, false]);
 
-    await tamper(instance, sql`delete from audit_events where kind = 'user.created'`);
-    const tampered = await run('verify');
-    assert.equal(tampered.code, 1);
-    assert.ok(findingOf(tampered.stdout).length >= 1, tampered.stdout);
-    const asJson = await run('verify', '--json');
-    assert.deepEqual([asJson.code, JSON.parse(asJson.stdout).ok], [1, false]);
-    const head = await elsewhere(['--file', file, '--checkpoint', env.AUDIT_HEAD_FILE]);
-    assert.equal(head.code, 1);
-    await instance.close();
-  });
-
-  test('SECRET_KEY is changed with the log, and what is wrong is told in one line', async () => {
-    const DATABASE_URL = await createUrl();
-    const folder = await mkdtemp(join(cwd, 'key-'));
-    const env = { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE: join(folder, 'head') };
-    const instance = await createTestDoorward(env);
-    await instance.signIn();
-    await instance.close();
-    const next = 'second-0f4d6a8b2c1e3957-not-a-sample';
-    const changed = await runCommand(['secret-key', 'change', '--new-stdin'], {
-      cwd: folder,
-      env,
-      input: next,
+      await tamper(instance, sql`delete from audit_events where kind = 'user.created'`);
+      const tampered = await run('verify');
+      assert.equal(tampered.code, 1);
+      assert.ok(findingOf(tampered.stdout).length >= 1, tampered.stdout);
+      const asJson = await run('verify', '--json');
+      assert.deepEqual([asJson.code, JSON.parse(asJson.stdout).ok], [1, false]);
+      const head = await elsewhere(['--file', file, '--checkpoint', env.AUDIT_HEAD_FILE]);
+      assert.equal(head.code, 1);
+      await instance.close();
     });
-    assert.equal(changed.code, 0, changed.stderr);
-    const whole = await runCommand(['audit', 'verify', '--json'], {
-      cwd: folder,
-      env: { ...env, SECRET_KEY: next },
-    });
-    const { findings, checkpoints_of_earlier_keys: earlier } = JSON.parse(whole.stdout);
-    assert.deepEqual([whole.code, findings, earlier], [0, [], 2]);
-    const exported = await runCommand(['audit', 'export'], {
-      cwd: folder,
-      env: { ...env, SECRET_KEY: next },
-    });
-    assert.match(exported.stdout, /"kind":"secret_key\.changed".*"via":"command_line"/);
 
-    for (const [args, code, message, changes] of [
-      [['verify'], 1, /SECRET_KEY is not the one that this database was made with/, {}],
-      [['verify', '--public-key', 'x'], 2, /--public-key is for --file/, {}],
-      [['verify', '--file', 'nowhere'], 1, /nowhere cannot be read \(ENOENT\)/, {}],
-      [['verify', '--checkpoint', 'nowhere'], 1, /nowhere cannot be read \(ENOENT\)/, {}],
-      [['verify', '--file', '.'], 1, /\. cannot be read \(EISDIR\)/, {}],
-      [['export', '--from', 'yesterday'], 2, /--from must be a date or a date-time of RFC 3339/, {}],
-      [['export', 'nowhere/file'], 1, /ENOENT/, { SECRET_KEY: next }],
-      [['verify'], 1, /a database in memory/, { DATABASE_URL: 'sqlite::memory:' }],
-    ] as const) {
-      const outcome = await runCommand(['audit', ...args], { cwd: folder, env: { ...env, ...changes } });
-      assert.equal(outcome.code, code, `${args}: ${outcome.stderr}`);
-      assert.match(outcome.stderr, message);
-      assert.equal(outcome.stderr.trim().split('\n').length, 1, outcome.stderr);
-    }
-  });
-});
+    test('SECRET_KEY is changed with the log, and what is wrong is told in one line', async () => {
+      const DATABASE_URL = await createUrl();
+      const folder = await mkdtemp(join(cwd, 'key-'));
+      const env = { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE: join(folder, 'head') };
+      const instance = await createTestDoorward(env);
+      await instance.signIn();
+      await instance.close();
+      const next = 'second-0f4d6a8b2c1e3957-not-a-sample';
+      const changed = await runCommand(['secret-key', 'change', '--new-stdin'], {
+        cwd: folder,
+        env,
+        input: next,
+      });
+      assert.equal(changed.code, 0, changed.stderr);
+      const whole = await runCommand(['audit', 'verify', '--json'], {
+        cwd: folder,
+        env: { ...env, SECRET_KEY: next },
+      });
+      const { findings, checkpoints_of_earlier_keys: earlier } = JSON.parse(whole.stdout);
+      assert.deepEqual([whole.code, findings, earlier], [0, [], 2]);
+      const exported = await runCommand(['audit', 'export'], {
+        cwd: folder,
+        env: { ...env, SECRET_KEY: next },
+      });
+      assert.match(exported.stdout, /"kind":"secret_key\.changed".*"via":"command_line"/);
+
+      for (const [args, code, message, changes] of [
+        [['verify'], 1, /SECRET_KEY is not the one that this database was made with/, {}],
+        [['verify', '--public-key', 'x'], 2, /--public-key is for --file/, {}],
+        [['verify', '--file', 'nowhere'], 1, /nowhere cannot be read \(ENOENT\)/, {}],
+        [['verify', '--checkpoint', 'nowhere'], 1, /nowhere cannot be read \(ENOENT\)/, {}],
+        [['verify', '--file', '.'], 1, /\. cannot be read \(EISDIR\)/, {}],
+        [['export', '--from', 'yesterday'], 2, /--from must be a date or a date-time of RFC 3339/, {}],
+        [['export', 'nowhere/file'], 1, /ENOENT/, { SECRET_KEY: next }],
+        [['verify'], 1, /a database in memory/, { DATABASE_URL: 'sqlite::memory:' }],
+      ] as const) {
+        const outcome = await runCommand(['audit', ...args], { cwd: folder, env: { ...env, ...changes } });
+        assert.equal(outcome.code, code, `${args}: ${outcome.stderr}`);
+        assert.match(outcome.stderr, message);
+        assert.equal(outcome.stderr.trim().split('\n').length, 1, outcome.stderr);
+      }
+    });
+  },
+  { mainly: 'PostgreSQL' },
+);

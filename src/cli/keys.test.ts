@@ -37,121 +37,127 @@ async function commands(env: Record<string, string>) {
   };
 }
 
-onEachDatabase(({ createUrl }) => {
-  test('keys: list, rotate, retire', async () => {
-    const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
-    const list = async () =>
-      linesOf(await succeeds(['keys', 'list', '--json'])).map((line) => JSON.parse(line));
-    const states = async () => Object.fromEntries((await list()).map(({ kid, state }) => [kid, state]));
+onEachDatabase(
+  ({ createUrl }) => {
+    test('keys: list, rotate, retire', async () => {
+      const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
+      const list = async () =>
+        linesOf(await succeeds(['keys', 'list', '--json'])).map((line) => JSON.parse(line));
+      const states = async () => Object.fromEntries((await list()).map(({ kid, state }) => [kid, state]));
 
-    const [first] = await list();
-    assert.deepEqual(Object.keys(first), ['kid', 'algorithm', 'created_at', 'signs_from', 'state']);
-    assert.deepEqual([first.algorithm, first.state], ['ES256', 'signing']);
-    const table = linesOf(await succeeds(['keys', 'list']));
-    assert.match(table[0] ?? '', /^KID +ALGORITHM +STATE +CREATED +SIGNS FROM$/);
-    assert.match(table[1] ?? '', new RegExp(`^${first.kid} +ES256 +signing +\\S+Z +\\S+Z$`));
-    assert.equal(table.length, 2);
-    await fails(['keys', 'retire', first.kid], 'The only usable key cannot be retired');
+      const [first] = await list();
+      assert.deepEqual(Object.keys(first), ['kid', 'algorithm', 'created_at', 'signs_from', 'state']);
+      assert.deepEqual([first.algorithm, first.state], ['ES256', 'signing']);
+      const table = linesOf(await succeeds(['keys', 'list']));
+      assert.match(table[0] ?? '', /^KID +ALGORITHM +STATE +CREATED +SIGNS FROM$/);
+      assert.match(table[1] ?? '', new RegExp(`^${first.kid} +ES256 +signing +\\S+Z +\\S+Z$`));
+      assert.equal(table.length, 2);
+      await fails(['keys', 'retire', first.kid], 'The only usable key cannot be retired');
 
-    const published = linesOf(await succeeds(['keys', 'rotate']));
-    const [, publishedKid = ''] = /^(\S+) +ES256 +next /.exec(published[1] ?? '') ?? [];
-    assert.deepEqual(await states(), { [first.kid]: 'signing', [publishedKid]: 'next' });
-    const now = JSON.parse((await succeeds(['keys', 'rotate', '--now', '--json'])).stdout);
-    assert.equal(now.state, 'signing');
-    const after = await states();
-    assert.deepEqual([after[now.kid], after[first.kid]], ['signing', 'former']);
+      const published = linesOf(await succeeds(['keys', 'rotate']));
+      const [, publishedKid = ''] = /^(\S+) +ES256 +next /.exec(published[1] ?? '') ?? [];
+      assert.deepEqual(await states(), { [first.kid]: 'signing', [publishedKid]: 'next' });
+      const now = JSON.parse((await succeeds(['keys', 'rotate', '--now', '--json'])).stdout);
+      assert.equal(now.state, 'signing');
+      const after = await states();
+      assert.deepEqual([after[now.kid], after[first.kid]], ['signing', 'former']);
 
-    await fails(['keys', 'retire', 'nothing'], 'Key not found');
-    const retired = await succeeds(['keys', 'retire', first.kid]);
-    assert.equal(retired.stdout, `Retired ${first.kid}\n`);
-    assert.ok(!(first.kid in (await states())));
+      await fails(['keys', 'retire', 'nothing'], 'Key not found');
+      const retired = await succeeds(['keys', 'retire', first.kid]);
+      assert.equal(retired.stdout, `Retired ${first.kid}\n`);
+      assert.ok(!(first.kid in (await states())));
 
-    const withSharedSecret = { more: { ALGORITHM: 'HS256' } };
-    await fails(
-      ['keys', 'rotate'],
-      'ALGORITHM is HS256: SECRET_KEY itself signs, and has its own command to change it',
-      withSharedSecret,
-    );
-  });
-
-  test('keys: under HS256 there are none', async () => {
-    const { succeeds } = await commands({ DATABASE_URL: await createUrl(), ALGORITHM: 'HS256' });
-    assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, '');
-    assert.equal(linesOf(await succeeds(['keys', 'list'])).length, 1);
-  });
-
-  test('services: create, list, delete; a secret is told once', async () => {
-    const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
-    assert.match((await succeeds(['services', 'list'])).stdout, /^NAME +CREATED\n$/);
-
-    const created = await succeeds(['services', 'create', 'billing']);
-    const [, secret = ''] = /^Secret of billing: ([\w-]{43})\n$/.exec(created.stdout) ?? [];
-    assert.notEqual(secret, '');
-    const mailer = JSON.parse((await succeeds(['services', 'create', 'mailer', '--json'])).stdout);
-    assert.deepEqual(Object.keys(mailer), ['id', 'name', 'created_at', 'secret']);
-    assert.notEqual(mailer.secret, secret);
-    await fails(['services', 'create', 'billing'], 'Service name already taken');
-    await fails(['services', 'create', 'Billing'], 'name: use 1 to 64 of a-z, 0-9, dot, dash and underscore');
-
-    const listed = await succeeds(['services', 'list', '--json']);
-    assert.deepEqual(
-      linesOf(listed).map((line) => Object.keys(JSON.parse(line))),
-      Array.from({ length: 2 }, () => ['id', 'name', 'created_at']),
-    );
-    assert.ok(!listed.stdout.includes(secret) && !listed.stdout.includes(mailer.secret));
-    assert.match((await succeeds(['services', 'list'])).stdout, /^billing +\S+Z$/m);
-
-    assert.equal((await succeeds(['services', 'delete', 'billing'])).stdout, 'Deleted billing\n');
-    await fails(['services', 'delete', 'billing'], 'Service not found');
-  });
-
-  test('secret-key change: the one in secret.key is replaced, and no key is lost', async () => {
-    const { cwd, succeeds, run } = await commands({ DATABASE_URL: await createUrl() });
-    const before = (await succeeds(['keys', 'list', '--json'])).stdout;
-    // Beside the database where that is a file, else in the working folder.
-    const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
-    const old = await readFile(file, 'utf8');
-    const changed = await succeeds(['secret-key', 'change']);
-    assert.equal(changed.stdout, 'Changed. Start again.\n');
-    const made = await readFile(file, 'utf8');
-    assert.notEqual(made, old);
-    assert.equal((await stat(file)).mode & 0o777, 0o600);
-    assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, before);
-
-    const withOld = await run(['keys', 'list'], { more: { SECRET_KEY: old.trim() } });
-    assert.equal(withOld.code, 1);
-    assert.match(withOld.stderr, /^doorward: .*SECRET_KEY.*\n$/);
-    assert.ok(!withOld.stderr.includes(old.trim()));
-  });
-
-  test('secret-key change: one that is a setting is replaced by the one on standard input', async () => {
-    const { cwd, succeeds, fails, run } = await commands({
-      DATABASE_URL: await createUrl(),
-      SECRET_KEY: former,
+      const withSharedSecret = { more: { ALGORITHM: 'HS256' } };
+      await fails(
+        ['keys', 'rotate'],
+        'ALGORITHM is HS256: SECRET_KEY itself signs, and has its own command to change it',
+        withSharedSecret,
+      );
     });
-    const change = ['secret-key', 'change', '--new-stdin'];
-    const before = (await succeeds(['keys', 'list', '--json'])).stdout;
-    await fails(
-      ['secret-key', 'change'],
-      'SECRET_KEY is a setting; give the new one with --new-stdin and set it afterwards',
-    );
-    const sample = 'your-secret-key-your-secret-key-2026';
-    await fails(change, 'the new SECRET_KEY must be at least 32 bytes, not a sample value', {
-      input: sample,
-    });
-    await fails(change, 'the new SECRET_KEY is the present one', { input: `${former}\n` });
 
-    const { stdout } = await succeeds(change, { input: `${next}\n` });
-    assert.equal(stdout, 'Changed. Set SECRET_KEY to the new one, then start.\n');
-    const kept = await succeeds(['keys', 'list', '--json'], { more: { SECRET_KEY: next } });
-    assert.equal(kept.stdout, before);
-    const withOld = await run(['keys', 'list']);
-    assert.equal(withOld.code, 1);
-    assert.match(withOld.stderr, /^doorward: [^\n]*SECRET_KEY[^\n]*\n$/);
-    assert.ok(!withOld.stderr.includes(former));
-    assert.ok(!(await readdir(cwd)).includes('secret.key'));
-  });
-});
+    test('keys: under HS256 there are none', async () => {
+      const { succeeds } = await commands({ DATABASE_URL: await createUrl(), ALGORITHM: 'HS256' });
+      assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, '');
+      assert.equal(linesOf(await succeeds(['keys', 'list'])).length, 1);
+    });
+
+    test('services: create, list, delete; a secret is told once', async () => {
+      const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
+      assert.match((await succeeds(['services', 'list'])).stdout, /^NAME +CREATED\n$/);
+
+      const created = await succeeds(['services', 'create', 'billing']);
+      const [, secret = ''] = /^Secret of billing: ([\w-]{43})\n$/.exec(created.stdout) ?? [];
+      assert.notEqual(secret, '');
+      const mailer = JSON.parse((await succeeds(['services', 'create', 'mailer', '--json'])).stdout);
+      assert.deepEqual(Object.keys(mailer), ['id', 'name', 'created_at', 'secret']);
+      assert.notEqual(mailer.secret, secret);
+      await fails(['services', 'create', 'billing'], 'Service name already taken');
+      await fails(
+        ['services', 'create', 'Billing'],
+        'name: use 1 to 64 of a-z, 0-9, dot, dash and underscore',
+      );
+
+      const listed = await succeeds(['services', 'list', '--json']);
+      assert.deepEqual(
+        linesOf(listed).map((line) => Object.keys(JSON.parse(line))),
+        Array.from({ length: 2 }, () => ['id', 'name', 'created_at']),
+      );
+      assert.ok(!listed.stdout.includes(secret) && !listed.stdout.includes(mailer.secret));
+      assert.match((await succeeds(['services', 'list'])).stdout, /^billing +\S+Z$/m);
+
+      assert.equal((await succeeds(['services', 'delete', 'billing'])).stdout, 'Deleted billing\n');
+      await fails(['services', 'delete', 'billing'], 'Service not found');
+    });
+
+    test('secret-key change: the one in secret.key is replaced, and no key is lost', async () => {
+      const { cwd, succeeds, run } = await commands({ DATABASE_URL: await createUrl() });
+      const before = (await succeeds(['keys', 'list', '--json'])).stdout;
+      // Beside the database where that is a file, else in the working folder.
+      const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
+      const old = await readFile(file, 'utf8');
+      const changed = await succeeds(['secret-key', 'change']);
+      assert.equal(changed.stdout, 'Changed. Start again.\n');
+      const made = await readFile(file, 'utf8');
+      assert.notEqual(made, old);
+      assert.equal((await stat(file)).mode & 0o777, 0o600);
+      assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, before);
+
+      const withOld = await run(['keys', 'list'], { more: { SECRET_KEY: old.trim() } });
+      assert.equal(withOld.code, 1);
+      assert.match(withOld.stderr, /^doorward: .*SECRET_KEY.*\n$/);
+      assert.ok(!withOld.stderr.includes(old.trim()));
+    });
+
+    test('secret-key change: one that is a setting is replaced by the one on standard input', async () => {
+      const { cwd, succeeds, fails, run } = await commands({
+        DATABASE_URL: await createUrl(),
+        SECRET_KEY: former,
+      });
+      const change = ['secret-key', 'change', '--new-stdin'];
+      const before = (await succeeds(['keys', 'list', '--json'])).stdout;
+      await fails(
+        ['secret-key', 'change'],
+        'SECRET_KEY is a setting; give the new one with --new-stdin and set it afterwards',
+      );
+      const sample = 'your-secret-key-your-secret-key-2026';
+      await fails(change, 'the new SECRET_KEY must be at least 32 bytes, not a sample value', {
+        input: sample,
+      });
+      await fails(change, 'the new SECRET_KEY is the present one', { input: `${former}\n` });
+
+      const { stdout } = await succeeds(change, { input: `${next}\n` });
+      assert.equal(stdout, 'Changed. Set SECRET_KEY to the new one, then start.\n');
+      const kept = await succeeds(['keys', 'list', '--json'], { more: { SECRET_KEY: next } });
+      assert.equal(kept.stdout, before);
+      const withOld = await run(['keys', 'list']);
+      assert.equal(withOld.code, 1);
+      assert.match(withOld.stderr, /^doorward: [^\n]*SECRET_KEY[^\n]*\n$/);
+      assert.ok(!withOld.stderr.includes(former));
+      assert.ok(!(await readdir(cwd)).includes('secret.key'));
+    });
+  },
+  { mainly: 'SQLite' },
+);
 
 /** Where `secret.key` is kept, by what `config` tells of DATABASE_URL. */
 function folderOfKey(config: string, cwd: string): string {

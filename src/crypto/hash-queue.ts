@@ -3,20 +3,23 @@ import { DoorwardError } from '../errors.ts';
 /** Holds password hashing to a fixed share of the machine. */
 export interface HashQueue {
   /**
-   * Runs the job as soon as a slot is free, in order of arrival, those that go first before the others. The slot is the
-   * job's until the job settles, whoever still waits for it.
+   * Runs the job as soon as a slot is free, in order of arrival, those that go first before the others. `known` says who
+   * goes first: a device, a session; a flood of strangers must not shut them out. The slot is the job's until the job
+   * settles, whoever still waits for it.
    * @throws DoorwardError `overloaded`, with `retryAfterSeconds`, if as many jobs wait as may. One that goes first takes
    * the place of the newest of the others, which is refused in its stead.
    */
-  run<T>(job: () => Promise<T>, priority?: HashPriority): Promise<T>;
+  run<T>(job: () => Promise<T>, known?: string): Promise<T>;
   readonly running: number;
   readonly waiting: number;
   /** Resolves when nothing runs or waits. */
   drain(): Promise<void>;
 }
 
-/** Whoever is known already (a device, a session) goes first: a flood of strangers must not shut them out. */
-export type HashPriority = 'first' | 'ordinary';
+type HashPriority = 'first' | 'ordinary';
+
+/** Whoever is known goes first with so many jobs at once, and never with all slots, or one user shuts the others out. */
+const mostFirst = 2;
 
 interface Waiter {
   readonly start: () => void;
@@ -29,6 +32,8 @@ export function createHashQueue({ concurrency, limit }: { concurrency: number; l
   const waiters: Record<HashPriority, Waiter[]> = { first: [], ordinary: [] };
   const countWaiting = () => waiters.first.length + waiters.ordinary.length;
   let drained: (() => void)[] = [];
+  /** How many jobs that go first each of the known has here, waiting or running. */
+  const first = new Map<string, number>();
   /** Moving average over the latest jobs. */
   let secondsPerJob = 0;
 
@@ -64,17 +69,30 @@ export function createHashQueue({ concurrency, limit }: { concurrency: number; l
     drained = [];
   }
 
+  async function runAs<T>(priority: HashPriority, job: () => Promise<T>): Promise<T> {
+    if (running < concurrency) running += 1;
+    else await wait(priority);
+    const startedAt = performance.now();
+    try {
+      return await job();
+    } finally {
+      const seconds = (performance.now() - startedAt) / 1000;
+      secondsPerJob = secondsPerJob === 0 ? seconds : secondsPerJob * 0.9 + seconds * 0.1;
+      release();
+    }
+  }
+
   return {
-    async run(job, priority = 'ordinary') {
-      if (running < concurrency) running += 1;
-      else await wait(priority);
-      const startedAt = performance.now();
+    async run(job, known) {
+      const others = known === undefined ? 0 : (first.get(known) ?? 0);
+      if (known === undefined || others >= Math.min(mostFirst, concurrency)) return runAs('ordinary', job);
+      first.set(known, others + 1);
       try {
-        return await job();
+        return await runAs('first', job);
       } finally {
-        const seconds = (performance.now() - startedAt) / 1000;
-        secondsPerJob = secondsPerJob === 0 ? seconds : secondsPerJob * 0.9 + seconds * 0.1;
-        release();
+        const left = (first.get(known) ?? 0) - 1;
+        if (left > 0) first.set(known, left);
+        else first.delete(known);
       }
     },
     get running() {

@@ -8,6 +8,7 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  readSync,
   renameSync,
   statSync,
   unlinkSync,
@@ -127,10 +128,7 @@ export async function holdSqlite(path: string, waitMs: number): Promise<HeldData
       },
       async replaceBy(replacement, keptAs) {
         await keep(descriptor, keptAs, statSync(path));
-        // What a damaged database has beside it is no part of its replacement.
-        for (const suffix of ['-wal', '-journal', '-shm']) {
-          if (existsSync(path + suffix)) renameSync(path + suffix, keptAs + suffix);
-        }
+        setLogsAside(path, keptAs);
         putInPlace(replacement, path, { replace: true });
         // Somebody may have opened the file that was replaced and wait for its lock: to them it is no database.
         writeSync(descriptor, Buffer.alloc(100), 0, 100, 0);
@@ -173,6 +171,47 @@ function isReadable(handle: BetterSqlite3.Database): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Renames what lies beside the SQLite file at `path`, or where it was, to lie beside `keptAs`: SQLite would write it into
+ * whatever is put in place there. Returns the new names.
+ */
+export function setLogsAside(path: string, keptAs: string): string[] {
+  const found = ['-wal', '-journal', '-shm'].filter((suffix) => existsSync(path + suffix));
+  for (const suffix of found) renameSync(path + suffix, keptAs + suffix);
+  if (found.length > 0) sync(dirname(path));
+  return found.map((suffix) => keptAs + suffix);
+}
+
+/**
+ * Whether the SQLite file at `path` is what `leaveWal` left, has these tables, and nobody has it open. A database that a
+ * server was started on is in WAL mode from then on.
+ */
+export function isCopyAtRest(path: string, tables: readonly string[]): boolean {
+  if (existsSync(`${path}-wal`) || existsSync(`${path}-journal`)) return false;
+  // Read from the file, because opening a database in that mode makes files beside it.
+  if (readWriteVersion(path) !== 1) return false;
+  let handle: BetterSqlite3.Database | undefined;
+  try {
+    handle = new BetterSqlite3(path, { fileMustExist: true, timeout: 0 });
+    handle.exec('begin exclusive');
+    const table = handle.prepare(`select 1 from sqlite_schema where type = 'table' and name = ?`);
+    return tables.every((name) => table.get(name) !== undefined);
+  } catch {
+    return false;
+  } finally {
+    handle?.close();
+  }
+}
+
+/** SQLite, "Database File Format", 1.3.3: 1 with a rollback journal, 2 in WAL mode. */
+function readWriteVersion(path: string): number | undefined {
+  const header = Buffer.alloc(20);
+  const descriptor = openSync(path, 'r');
+  readSync(descriptor, header, 0, header.length, 0);
+  closeSync(descriptor);
+  return header[18];
 }
 
 /** Copies an open file under a new name, to which it comes whole. */

@@ -30,7 +30,7 @@ export function installClientAddress(
 
 /** Without proxies of ours the host's own `trustProxy` decides. */
 function hostAddress({ ip }: FastifyRequest): string {
-  return readAddress(ip ?? '') ?? ip ?? '';
+  return readAddress(ip ?? '') ?? '';
 }
 
 /**
@@ -42,8 +42,7 @@ function walk(
   trusted: readonly Network[],
   entries: () => (string | undefined)[],
 ): string {
-  const peer = request.raw.socket.remoteAddress ?? '';
-  let address = readAddress(peer) ?? peer;
+  let address = readAddress(request.raw.socket.remoteAddress ?? '') ?? '';
   if (!isWithin(address, trusted)) return address;
   for (const entry of entries().reverse()) {
     const next = entry === undefined ? undefined : readNode(entry);

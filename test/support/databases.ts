@@ -12,8 +12,20 @@ export interface TestDatabase {
   createUrl(): Promise<string>;
 }
 
-/** Registers the tests that `define` defines once for each kind of database. */
-export function onEachDatabase(define: (database: TestDatabase) => void): void {
+/**
+ * Registers the tests that `define` defines once for each kind of database. `mainly`: for commands, of which each is a
+ * process to start and whose features are tested on both by themselves; on the other one with DOORWARD_THOROUGH=1.
+ */
+export function onEachDatabase(
+  define: (database: TestDatabase) => void,
+  { mainly }: { mainly?: TestDatabase['name'] } = {},
+): void {
+  const isThorough = mainly === undefined || process.env.DOORWARD_THOROUGH === '1';
+  if (isThorough || mainly === 'SQLite') onSqlite(define);
+  if (isThorough || mainly === 'PostgreSQL') onPostgres(define);
+}
+
+function onSqlite(define: (database: TestDatabase) => void): void {
   describe('on SQLite', () => {
     const folders: string[] = [];
     after(async () => {
@@ -28,7 +40,9 @@ export function onEachDatabase(define: (database: TestDatabase) => void): void {
       },
     });
   });
+}
 
+function onPostgres(define: (database: TestDatabase) => void): void {
   describe('on PostgreSQL', () => {
     const names: string[] = [];
     let started: Promise<TestPostgres> | undefined;

@@ -25,7 +25,7 @@ export interface Load {
   readonly client: Client;
   readonly writers: Writers;
   readonly random: Random;
-  /** A live access token, of a user to whom nobody writes. */
+  /** A live access token that is in use, of a user to whom nobody writes. */
   readonly token: string;
   /** Sets the server's wall clock wrong by so many milliseconds. */
   setClock(offsetMs: number): Promise<void>;
@@ -99,6 +99,9 @@ export async function startLoad(
   const login = await client.ask('POST', '/auth/login', {
     json: { username: json.email, password: json.password },
   });
+  const { access_token: token } = login.body;
+  // The first use of a token is a write: it notes that the token arrived.
+  assert.equal((await client.ask('GET', '/auth/me', { token })).status, 200);
 
   /** What a fault may leave open: some files and connections, never more with every fault. */
   async function assertNoLeak(): Promise<void> {
@@ -130,7 +133,7 @@ export async function startLoad(
     },
     writers,
     random,
-    token: login.body.access_token,
+    token,
     setClock: clock.set,
     async restart(signal) {
       isEndExpected = true;

@@ -13,13 +13,18 @@ async function readSite() {
   return { settings, origins, location: databaseLocation(settings.DATABASE_URL) };
 }
 
+/** As an unset variable of a shell comes. */
+function assertNamed(file: string | undefined): void {
+  if (file === '') throw new UsageError('the name of the file is empty');
+}
+
 export function addBackup(program: Command): void {
   program
     .command('backup [file]')
     .description('Write a verified copy of the database, whether the server runs or not.')
     .option('--encrypt', 'Encrypt it under a passphrase, as "age --passphrase" does.')
     .option('--passphrase-stdin', 'Read the passphrase from standard input.')
-    .option('--force', 'Replace the file, if it is an earlier backup.')
+    .option('--force', 'Replace the file, if it is an earlier backup that nobody has open.')
     .addHelpText(
       'after',
       '\nSECRET_KEY is not in it: keep that too, elsewhere. On PostgreSQL nothing is written; it says what to use' +
@@ -27,6 +32,7 @@ export function addBackup(program: Command): void {
     )
     .action(
       async (file: string | undefined, options: { encrypt?: true; passphraseStdin?: true; force?: true }) => {
+        assertNamed(file);
         const { settings, origins, location } = await readSite();
         if (location === 'memory') throw new CommandError('a database in memory cannot be backed up');
         if (location === 'postgres') {
@@ -65,11 +71,13 @@ export function addRestore(program: Command): void {
     )
     .action(
       async (file: string | undefined, options: { passphraseStdin?: true; yes?: true; finish?: true }) => {
+        assertNamed(file);
         if (options.finish) {
           if (file !== undefined) throw new UsageError('--finish takes no file');
           const confirm = confirmation(options);
+          const { settings } = await readSite();
           const { finishRestore } = await import('./restore.ts');
-          return print(await finishRestore(confirm));
+          return print(await finishRestore(settings.DATABASE_URL, confirm));
         }
         if (file === undefined) throw new UsageError("missing required argument 'file'");
         const { settings, location } = await readSite();

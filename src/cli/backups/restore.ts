@@ -1,7 +1,24 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { giveTo, type HeldDatabase, holdSqlite, leaveWal, putInPlace } from '../../database/backup.ts';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import {
+  giveTo,
+  type HeldDatabase,
+  holdSqlite,
+  leaveWal,
+  putInPlace,
+  setLogsAside,
+} from '../../database/backup.ts';
 import { openDatabase } from '../../database/open.ts';
+import { migrations } from '../../doorward.ts';
 import { createHeadFile } from '../../features/audit/index.ts';
 import { findSecretKey } from '../../features/keys/index.ts';
 import {
@@ -17,7 +34,7 @@ import { withCore } from '../core.ts';
 import { CommandError } from '../failures.ts';
 import { printable } from '../output.ts';
 import { copyFile, decryptFile, recognise, removeAtExit } from './files.ts';
-import { isSameFile, verifyCopy } from './write.ts';
+import { isSameFile, tablesOfEveryVersion, verifyCopy } from './write.ts';
 
 type Confirm = (question: string) => Promise<void>;
 
@@ -27,7 +44,12 @@ type RestoreSettings = Pick<Settings, 'DATABASE_URL' | 'SECRET_KEY' | 'AUDIT_HEA
 const patienceMs = 2000;
 
 /** For a database that came back without `restoreBackup`, so that nothing is known of the one before. */
-export async function finishRestore(confirm: Confirm): Promise<string> {
+export async function finishRestore(url: string, confirm: Confirm): Promise<string> {
+  const db = await openDatabase({ url });
+  // Opening the features makes a database where there is none, and a mistyped URL would pass for a restored one.
+  const missing = await db.pendingMigrations(migrations).finally(() => db.close());
+  if (missing.length === migrations.length)
+    throw new CommandError('there is no database of Doorward at DATABASE_URL');
   return withCore(async ({ kernel, audit }) => {
     await confirm('End all sessions?');
     const { ended } = await settleRestored(kernel, undefined, { from: 'other means' });
@@ -37,11 +59,11 @@ export async function finishRestore(confirm: Confirm): Promise<string> {
 }
 
 /**
- * Puts the backup `file` in the place of the SQLite database at `path`. All that can fail is done on a copy: whenever it
+ * Puts the backup `file` in the place of the SQLite database at `location`. All that can fail is done on a copy: whenever it
  * is cut off, the one database or the other is there, whole. Returns what to tell of it.
  */
 export async function restoreBackup(
-  path: string,
+  location: string,
   file: string,
   settings: RestoreSettings,
   options: {
@@ -51,6 +73,7 @@ export async function restoreBackup(
     confirmation: () => Confirm;
   },
 ): Promise<string[]> {
+  const path = followLinks(location);
   const kind = existsSync(file) && statSync(file).isFile() ? recognise(file) : 'other';
   if (kind !== 'sqlite' && kind !== 'age') throw new CommandError(`${file} is no backup`);
   if (isSameFile(file, path)) throw new CommandError(`${file} is the database itself`);
@@ -82,8 +105,13 @@ export async function restoreBackup(
     // The head of the audit log goes before its database and comes after it: where it is missing, the next start writes it.
     const head = createHeadFile(settings.AUDIT_HEAD_FILE);
     await head?.setAside(time);
-    if (held === undefined) putInPlace(copy, path, { replace: false });
-    else await held.replaceBy(copy, keptAs);
+    let leftBehind: string[] = [];
+    if (held === undefined) {
+      leftBehind = setLogsAside(path, keptAs);
+      putInPlace(copy, path, { replace: false });
+    } else {
+      await held.replaceBy(copy, keptAs);
+    }
     const checkpoint = await createHeadFile(headFileOf(copy))?.read();
     if (checkpoint !== undefined) await head?.write(checkpoint);
     if (settings.AUDIT_HEAD_FILE !== undefined)
@@ -91,12 +119,23 @@ export async function restoreBackup(
     return [
       `Restored ${path} from ${file}. ${settled.kept} sessions go on, ${settled.ended + settled.lost} have ended.`,
       ...(isReplaced ? [`What was there is kept as ${keptAs}.`] : []),
+      ...leftBehind.map((name) => `What the database left behind is kept as ${name}.`),
       ...(revived === undefined ? describeLoss(isReplaced) : describeRevived(revived)),
     ];
   } finally {
     held?.release();
     forget();
   }
+}
+
+/**
+ * Where a path leads, also when there is nothing: SQLite keeps its log beside the file itself, and a link is to stay one.
+ */
+function followLinks(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
+  if (isLink) return followLinks(resolve(dirname(path), readlinkSync(path)));
+  return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), basename(path)) : path;
 }
 
 /** Removes what a restore left that was killed. No other one is at work, because the database is held. */
@@ -131,8 +170,6 @@ async function settle(
 }
 
 const headFileOf = (copy: string) => `${copy}.audit-head`;
-
-const tablesOfEveryVersion = ['users', 'passwords', 'sessions', 'signing_keys', 'revocations', 'services'];
 
 function isOurs(held: HeldDatabase | undefined): held is HeldDatabase & Previous {
   return held?.read !== undefined && tablesOfEveryVersion.every((table) => held.has(table));

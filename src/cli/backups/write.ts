@@ -1,13 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { copySqlite, findDamage, giveTo, leaveWal, putInPlace } from '../../database/backup.ts';
+import { getSystemErrorMessage } from 'node:util';
+import { copySqlite, findDamage, giveTo, isCopyAtRest, leaveWal, putInPlace } from '../../database/backup.ts';
 import { openDatabase } from '../../database/open.ts';
 import { migrations } from '../../doorward.ts';
 import { CommandError } from '../failures.ts';
 import { encryptFile, recognise, removeAtExit } from './files.ts';
 
 const leastPassphraseLength = 12;
+
+/** By which a database is known to be one of Doorward. */
+export const tablesOfEveryVersion = [
+  'users',
+  'passwords',
+  'sessions',
+  'signing_keys',
+  'revocations',
+  'services',
+];
 
 /**
  * Writes a backup of the SQLite database at `path`: to `file` comes a whole and verified one, or nothing. Returns what to
@@ -39,9 +50,13 @@ export async function writeBackup(
     if (passphrase !== undefined) await encryptAway(copy, draft, passphrase);
     giveTo(statSync(path), draft);
     const { size } = statSync(draft);
+    // Again, because what is there may have come or been taken into use meanwhile.
+    assertReplaceable();
     putInPlace(draft, target, options);
     const how = passphrase === undefined ? '' : ', encrypted';
     return `Backed up ${users} users to ${file} (${size} bytes, schema ${schema}${how}), verified.`;
+  } catch (error) {
+    throw failureOfFile(error, file);
   } finally {
     forget();
   }
@@ -50,9 +65,23 @@ export async function writeBackup(
     const stats = statSync(target, { throwIfNoEntry: false });
     if (stats === undefined) return;
     if (!options.replace) throw new CommandError(`${file} is there already; --force replaces it`);
-    if (isSameFile(target, path) || !stats.isFile() || recognise(target) === 'other')
-      throw new CommandError(`${file} is no backup, and is not replaced`);
+    if (isSameFile(target, path) || !stats.isFile() || !looksLikeBackup(target))
+      throw new CommandError(`${file} is no backup, or is in use, and is not replaced`);
   }
+}
+
+/** What is encrypted is known by its beginning alone. */
+function looksLikeBackup(file: string): boolean {
+  const kind = recognise(file);
+  return kind === 'sqlite' ? isCopyAtRest(file, tablesOfEveryVersion) : kind !== 'other';
+}
+
+/** Names the file that was asked for, and not the draft that the system refused. */
+function failureOfFile(error: unknown, file: string): unknown {
+  const { errno, path } = error as NodeJS.ErrnoException;
+  if (errno === undefined) return error;
+  const where = path === undefined ? '' : ` in ${dirname(path)}`;
+  return new CommandError(`${file} was not written: ${getSystemErrorMessage(errno)}${where}`);
 }
 
 async function encryptAway(copy: string, draft: string, passphrase: string): Promise<void> {

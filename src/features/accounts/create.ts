@@ -42,14 +42,14 @@ export async function createAccount(
   account: NewAccount,
   { kind, admit, allow }: Creation,
 ): Promise<User> {
-  const { db, clock, audit } = kernel;
+  const { db, clock, events, audit } = kernel;
   const { password, name, is_admin = false, is_active = true } = account;
   const address = requireEmailAddress(account.email);
   passwords.assertAllowed(password, { email: address.email, name }, ['body', 'password']);
   await admit?.();
   // What is taken already is refused before a hash is paid for.
   if (await findUserByEmailKey(db.read, address.email_key)) throw new DoorwardError('email_registered');
-  const hash = await passwords.hash(password, kind === 'user.signed_up' ? 'ordinary' : 'first');
+  const hash = await passwords.hash(password, kind === 'user.signed_up' ? undefined : kind);
   return db.transaction(async (tx) => {
     if (allow !== undefined) {
       await db.lock(tx, activeAdminsLock);
@@ -59,6 +59,7 @@ export async function createAccount(
     const user = await insertUser(tx, { ...address, name, is_admin, is_active, now });
     if (user === undefined) throw new DoorwardError('email_registered');
     await passwords.insert(tx, user.id, hash);
+    await events.emit(tx, 'user.created', { user_id: user.id, email: user.email });
     await audit.record(tx, {
       kind,
       user_id: user.id,

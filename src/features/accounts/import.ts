@@ -24,7 +24,7 @@ export function importAccounts(
   passwords: Passwords,
   imported: readonly ImportedAccount[],
 ): Promise<boolean[]> {
-  const { db, clock, audit } = kernel;
+  const { db, clock, events, audit } = kernel;
   const accounts = imported.map((account) => ({ ...account, ...requireEmailAddress(account.email) }));
   return db.transaction(async (tx) => {
     const outcomes: boolean[] = [];
@@ -32,6 +32,7 @@ export function importAccounts(
       const user = await insertUser(tx, { ...account, now: created_at ?? clock.now().toISOString() });
       if (user !== undefined) {
         await passwords.insert(tx, user.id, hashed_password);
+        await events.emit(tx, 'user.created', { user_id: user.id, email: user.email });
         await audit.record(tx, { kind: 'user.imported', user_id: user.id });
       }
       outcomes.push(user !== undefined);

@@ -19,7 +19,7 @@ export async function changePassword(
   const { user, sid, new_password } = input;
   passwords.assertAllowed(new_password, user, ['body', 'new_password']);
   await withCurrentPassword(kernel, features, input, async (confirm) => {
-    const hash = await passwords.hash(new_password, 'first');
+    const hash = await passwords.hash(new_password, String(user.id));
     await db.transaction(async (tx) => {
       await db.lock(tx, userLock(user.id));
       await confirm(tx);

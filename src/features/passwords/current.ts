@@ -22,7 +22,7 @@ export async function withCurrentPassword(
   { user, sid, current_password }: CurrentPassword,
   work: (confirm: (tx: Transaction) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const attempt = await throttle.confirm({ email: user.email, sid, network: currentOrigin().network });
+  const attempt = await throttle.confirm({ user, sid, network: currentOrigin().network });
   try {
     await attempt.within(async () => {
       const checked = await passwords.check(user.id, current_password, attempt);

@@ -1,4 +1,4 @@
-import { createHashQueue, type HashPriority, type HashQueue } from '../../crypto/hash-queue.ts';
+import { createHashQueue, type HashQueue } from '../../crypto/hash-queue.ts';
 import {
   type Argon2Parameters,
   decoyHash,
@@ -37,8 +37,8 @@ export interface CheckedPassword {
 export interface Passwords {
   /** @throws ValidationError at `loc` when the policy refuses the password. */
   assertAllowed(password: string, owner: PasswordOwner, loc: readonly string[]): void;
-  /** @throws DoorwardError `overloaded` when too many hashes wait already. */
-  hash(password: string, priority?: HashPriority): Promise<string>;
+  /** `known` as in `HashQueue`. @throws DoorwardError `overloaded` when too many hashes wait already. */
+  hash(password: string, known?: string): Promise<string>;
   /**
    * Checks a password, for an attempt that is taken when its turn has come: what waits in the queue writes nothing, and
    * what is refused by it was not counted. Without a user or a stored hash it costs the same as a wrong password and is
@@ -82,7 +82,7 @@ export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
       const issues = passwordIssues(password, { ...owner, policy: settings.PASSWORD_POLICY }, [...loc]);
       if (issues.length > 0) throw new ValidationError(issues);
     },
-    hash: (password, priority) => queue.run(() => hashPassword(password, parameters), priority),
+    hash: (password, known) => queue.run(() => hashPassword(password, parameters), known),
     async check(userId, password, attempt) {
       // Also where there is no user: the time of the read would tell. No id is 0.
       const stored = await findPassword(db.read, userId ?? 0);
@@ -96,7 +96,7 @@ export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
             : undefined;
           return { revision: stored.revision, replacement };
         },
-        attempt.isKnown ? 'first' : 'ordinary',
+        attempt.isKnown ? String(userId) : undefined,
       );
     },
     async confirm(tx, userId, checked) {

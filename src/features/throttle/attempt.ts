@@ -3,8 +3,16 @@ import type { AuditKind } from '../../audit-kinds.ts';
 import type { Tables, Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import { type Budget, closedUntil, describeBudget, expiryOf, hasRunOut } from './budgets.ts';
-import { type Count, closeUntil, countFailure, deleteCounters, findClosed, uncountFailure } from './store.ts';
+import { type Budget, closedUntil, describeBudget, expiryOf, hasRunOut, latestOf } from './budgets.ts';
+import {
+  type Count,
+  closeUntil,
+  countFailure,
+  deleteCounter,
+  findClosed,
+  uncountFailure,
+  type Validity,
+} from './store.ts';
 
 /** One try at something that is throttled. */
 export interface Attempt {
@@ -45,8 +53,9 @@ interface Taken extends Count {
   readonly failures: number;
 }
 
-/** Always in the same order, so that tries that count on the same keys wait for each other and never in a ring. */
-const inOrder = (budgets: readonly Budget[]) => [...budgets].sort((a, b) => (a.key < b.key ? -1 : 1));
+/** Always in the same order, so that tries that change the same rows wait for each other and never in a ring. */
+const inOrder = <T extends { key: string }>(rows: readonly T[]) =>
+  [...rows].sort((a, b) => (a.key < b.key ? -1 : 1));
 
 /**
  * An attempt whose budgets are open, as far as a read can tell.
@@ -108,12 +117,11 @@ export async function beginAttempt(kernel: Kernel, plan: Plan): Promise<Attempt>
       await noteRunOut(tx, [...taken, ...also], userId);
     },
     async succeed(tx) {
-      const forgotten = [...(plan.alsoForgets ?? [])];
-      for (const count of taken) {
-        if (count.budget.rule.kind === 'row') forgotten.push(count.key);
-        else await uncountFailure(tx, count);
+      const forgotten = (plan.alsoForgets ?? []).map((key) => ({ key, budget: undefined }));
+      for (const count of inOrder([...taken, ...forgotten])) {
+        if (count.budget?.rule.kind === 'hourly') await uncountFailure(tx, count);
+        else await deleteCounter(tx, count.key);
       }
-      if (forgotten.length > 0) await deleteCounters(tx, forgotten);
     },
     async within(work, isCounted) {
       try {
@@ -134,8 +142,7 @@ async function countIn(
   { always }: { always: boolean },
 ): Promise<Taken | undefined> {
   const count: Count = {
-    key: budget.key,
-    now: now.toISOString(),
+    ...validityOf(budget, now),
     expires_at: expiryOf(budget, now).toISOString(),
     extends: budget.rule.kind === 'row',
     always,
@@ -147,14 +154,24 @@ async function countIn(
   return { ...count, ...counted, budget };
 }
 
+function validityOf(budget: Budget, now: Date): Validity {
+  const { expiry, wait } = latestOf(budget, now);
+  return {
+    key: budget.key,
+    now: now.toISOString(),
+    latest_expiry: expiry.toISOString(),
+    latest_wait: wait.toISOString(),
+    max: budget.rule.max,
+  };
+}
+
 /** @throws DoorwardError `rate_limited` when a budget is closed, with the longest wait there is. */
 async function refuseClosed({ clock, counters }: Kernel, plan: Plan, db: Kysely<Tables>): Promise<void> {
   if (plan.budgets.length === 0) return;
   const now = clock.now();
   const closed = await findClosed(
     db,
-    plan.budgets.map(({ key }) => key),
-    now.toISOString(),
+    plan.budgets.map((budget) => validityOf(budget, now)),
   );
   let longest: { budget: Budget; waitMs: number } | undefined;
   for (const { key, blocked_until } of closed) {

@@ -24,15 +24,16 @@ test('an hourly budget is closed until its hour is over', () => {
   assert.equal(closedUntil(budget, { failures: 60, expires_at }, now), expires_at);
 });
 
-test('keys differ by what they count, and those of an account begin with it', () => {
+test('keys differ by what they count, and those of an address or a user begin with it', () => {
   const one = 'a@example.com';
   const keys = [
     budgets.account(one).key,
     budgets.account('b@example.com').key,
     budgets.pair(one, '192.0.2.1').key,
     budgets.pair(one, '192.0.2.2').key,
-    budgets.device(one, 'x').key,
-    budgets.session(one, 'x').key,
+    budgets.device(1, 'x').key,
+    budgets.session(1, 'x').key,
+    budgets.session(2, 'x').key,
     ...['192.0.2.1', '192.0.2.2'].flatMap((network) => [
       budgets.logIns(network).key,
       budgets.signUps(network).key,
@@ -41,7 +42,8 @@ test('keys differ by what they count, and those of an account begin with it', ()
     ]),
   ];
   assert.equal(new Set(keys).size, keys.length);
-  for (const key of keys.slice(2, 6)) assert.ok(key.startsWith(`${budgets.accountKey(one)}.`));
+  for (const key of keys.slice(2, 4)) assert.ok(key.startsWith(`${budgets.accountKey(one)}.`));
+  for (const key of keys.slice(4, 6)) assert.ok(key.startsWith(`${budgets.userKey(1)}.`));
   const other = createBudgets(readSettings({}), Buffer.from('another key'));
   assert.notEqual(other.accountKey(one), budgets.accountKey(one));
 });

@@ -21,7 +21,7 @@ interface RowRule {
 /** What is allowed, and who is counted. */
 export interface Budget {
   readonly name: Counts['throttled'];
-  /** A digest. Those of one account begin with the account's. */
+  /** A digest. Those of one address, or of one user, begin with the address's or the user's. */
   readonly key: string;
   readonly rule: HourlyRule | RowRule;
 }
@@ -29,10 +29,23 @@ export interface Budget {
 const hourMs = 3_600_000;
 /** A row of failures that is so old is forgotten. */
 const rowMs = 30 * 86_400_000;
+/**
+ * How far in the future another instance may write. What is further off was written by a clock that jumped forward and
+ * came back, and would lock out for as long as it had jumped.
+ */
+const clockToleranceMs = hourMs;
 
 /** When a counter is forgotten that counts a failure now. */
 export function expiryOf({ rule }: Budget, now: Date): Date {
   return new Date(now.getTime() + (rule.kind === 'hourly' ? hourMs : rowMs));
+}
+
+/** Later than any counter, and later than any wait but the last, that a failure of now or before can have written. */
+export function latestOf(budget: Budget, now: Date): { expiry: Date; wait: Date } {
+  const { rule } = budget;
+  const expiry = new Date(expiryOf(budget, now).getTime() + clockToleranceMs);
+  if (rule.kind === 'hourly') return { expiry, wait: expiry };
+  return { expiry, wait: new Date(now.getTime() + rule.maxWaitSeconds * 1000 + clockToleranceMs) };
 }
 
 /** Seconds to wait after so many failures in a row; Infinity when there is no next try. */
@@ -69,7 +82,10 @@ export function describeBudget({ rule }: Budget): { quota: number; windowSeconds
 
 export type Budgets = ReturnType<typeof createBudgets>;
 
-/** The budgets of an instance. The keys of an account are `<account>` and, of what belongs to it, `<account>.<part>`. */
+/**
+ * The budgets of an instance. The keys of an address are `<address>` and `<address>.<network>`; those of a user, whatever
+ * the address is changed to, `<user>.<part>`.
+ */
 export function createBudgets(settings: Settings, digestKey: Uint8Array) {
   const digest = (...parts: readonly string[]) =>
     createHmac('sha256', digestKey).update(parts.join('\0')).digest('base64url').slice(0, 22);
@@ -81,7 +97,7 @@ export function createBudgets(settings: Settings, digestKey: Uint8Array) {
     max: settings.THROTTLE_ACCOUNT_MAX_FAILURES,
   };
   const accountKey = (address: string) => digest('account', identityOf(address));
-  const part = (address: string, ...parts: string[]) => `${accountKey(address)}.${digest(...parts)}`;
+  const userKey = (userId: number) => digest('user', String(userId));
   const ofNetwork =
     (what: string, max: number) =>
     (network: string): Budget => ({
@@ -92,20 +108,24 @@ export function createBudgets(settings: Settings, digestKey: Uint8Array) {
 
   return {
     accountKey,
+    userKey,
     account: (address: string): Budget => ({ name: 'account', key: accountKey(address), rule: row }),
     pair: (address: string, network: string): Budget => ({
       name: 'pair',
-      key: part(address, 'network', networkOf(network)),
+      key: `${accountKey(address)}.${digest('network', networkOf(network))}`,
       rule: hourly(settings.THROTTLE_PAIR_FAILURES_PER_HOUR),
     }),
-    device: (address: string, deviceId: string): Budget => ({
+    /** All devices that became known in one network are one, or each log-in would mint a budget to guess with later. */
+    deviceId: (userId: number, network: string) =>
+      digest('device', String(userId), networkOf(network)).slice(0, 16),
+    device: (userId: number, deviceId: string): Budget => ({
       name: 'device',
-      key: part(address, 'device', deviceId),
+      key: `${userKey(userId)}.${digest('device', deviceId)}`,
       rule: row,
     }),
-    session: (address: string, sid: string): Budget => ({
+    session: (userId: number, sid: string): Budget => ({
       name: 'device',
-      key: part(address, 'session', sid),
+      key: `${userKey(userId)}.${digest('session', sid)}`,
       rule: row,
     }),
     logIns: ofNetwork('log-in', settings.THROTTLE_NETWORK_FAILURES_PER_HOUR),

@@ -5,8 +5,9 @@ import type { Kernel } from '../../kernel.ts';
 import { type Attempt, beginAttempt, type Plan } from './attempt.ts';
 import { type Budget, createBudgets } from './budgets.ts';
 import { createDeviceToken, type Device, newDeviceId, readDeviceToken } from './device.ts';
+import { createGate } from './gate.ts';
 import {
-  deleteAccountCounters,
+  deleteCountersOf,
   deleteExpiredCounters,
   findAddress,
   findDeviceEpoch,
@@ -25,7 +26,7 @@ export interface LoginAttempt extends Attempt {
 
 /**
  * Who may try how often. Every `Attempt` is refused at once when a budget of it is closed, with DoorwardError
- * `rate_limited`. `network` is the client's address; null where there is none, which counts on no network.
+ * `rate_limited`. `network` is the client's address; null or empty where there is none, which counts on no network.
  */
 export interface Throttle {
   /** A login to `address`, as it was typed; `userId` is whose it is, if anybody's. */
@@ -36,7 +37,11 @@ export interface Throttle {
     deviceToken: string | undefined;
   }): Promise<LoginAttempt>;
   /** A session that is asked for the current password. */
-  confirm(input: { email: string; sid: string; network: string | null }): Promise<Attempt>;
+  confirm(input: {
+    user: { id: number; email: string };
+    sid: string;
+    network: string | null;
+  }): Promise<Attempt>;
   signUp(network: string | null): Promise<Attempt>;
   setUp(network: string | null): Promise<Attempt>;
   /**
@@ -57,12 +62,24 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
   const budgets = createBudgets(settings, deriveKey(secretKey, 'throttle-counter'));
   const deviceKey = deriveKey(secretKey, 'device-token');
 
-  const begin = (plan: Plan) =>
-    beginAttempt(kernel, settings.RATE_LIMITS === 'on' ? plan : { ...plan, budgets: [], alsoFails: [] });
+  const gate = createGate(settings.HASH_QUEUE_LIMIT);
+
+  async function begin(plan: Plan): Promise<Attempt> {
+    if (settings.RATE_LIMITS === 'off') return beginAttempt(kernel, { ...plan, budgets: [], alsoFails: [] });
+    const attempt = await beginAttempt(kernel, plan);
+    const [row] = plan.budgets.filter(({ rule }) => rule.kind === 'row');
+    if (row?.rule.kind !== 'row') return attempt;
+    // A try counts as a failure until it is known to be none: right ones at once must not close what they take from.
+    const most = Math.max(1, row.rule.free - 1);
+    return {
+      ...attempt,
+      within: (work, isCounted) => gate.run(row.key, most, () => attempt.within(work, isCounted)),
+    };
+  }
 
   /** A budget of the network, where there is one. */
   const onNetwork = (network: string | null, budget: (network: string) => Budget) =>
-    network === null ? [] : [budget(network)];
+    network === null || network === '' ? [] : [budget(network)];
 
   /** A token of somebody else, a forged or forgotten one is that of an unknown device. */
   async function recognise(
@@ -77,8 +94,12 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
   async function forgetFailures(tx: Transaction, userId: number): Promise<void> {
     const email = await findAddress(tx, userId);
     if (email === undefined) throw new DoorwardError('user_not_found');
-    await deleteAccountCounters(tx, budgets.accountKey(email));
+    for (const key of [budgets.accountKey(email), budgets.userKey(userId)].sort())
+      await deleteCountersOf(tx, key);
   }
+
+  // What was guessed while the address was nobody's is not to wait for its owner.
+  events.on('user.created', (tx, { email }) => deleteCountersOf(tx, budgets.accountKey(email)));
 
   events.on('password.changed', async (tx, { user_id, sid }) => {
     // The owner who knew the old one keeps the devices; a reset may be the answer to a stolen one.
@@ -105,7 +126,8 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
           : {
               ...common,
               isKnown: true,
-              budgets: [budgets.device(address, device.id)],
+              budgets: [budgets.device(device.userId, device.id)],
+              alsoFails: onNetwork(network, budgets.logIns),
               alsoForgets: [budgets.accountKey(address)],
             },
       );
@@ -113,20 +135,18 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
         ...attempt,
         async issueDeviceToken(tx, id) {
           const epoch = await findDeviceEpoch(tx, id);
-          return createDeviceToken(
-            { userId: id, epoch, id: device?.id ?? newDeviceId() },
-            deviceKey,
-            clock.now(),
-          );
+          const newId = network ? budgets.deviceId(id, network) : newDeviceId();
+          return createDeviceToken({ userId: id, epoch, id: device?.id ?? newId }, deviceKey, clock.now());
         },
       };
     },
-    confirm: ({ email, sid, network }) =>
+    confirm: ({ user: { id, email }, sid, network }) =>
       begin({
         policy: 'password',
         throttledKind: 'login.throttled',
         isKnown: true,
-        budgets: [budgets.session(email, sid)],
+        // By the user, whose address whoever has the session can change as often as they like.
+        budgets: [budgets.session(id, sid)],
         alsoFails: [budgets.account(email), ...onNetwork(network, budgets.logIns)],
         alsoForgets: [budgets.accountKey(email)],
       }),

@@ -17,24 +17,37 @@ declare module '../../database/database.ts' {
   }
 }
 
-/** The counters among `keys` that let nobody through at `now`. */
+/** When a counter of `key` says something, and when its wait holds: see `latestOf`. */
+export interface Validity {
+  key: string;
+  now: string;
+  latest_expiry: string;
+  latest_wait: string;
+  /** So many failures hold until the counter expires. */
+  max: number;
+}
+
+const isOver = ({ now, latest_expiry }: Validity) =>
+  sql<boolean>`(throttle_counters.expires_at <= ${now} or throttle_counters.expires_at > ${latest_expiry})`;
+
+const isOpen = (validity: Validity) =>
+  sql<boolean>`(throttle_counters.blocked_until is null or throttle_counters.blocked_until <= ${validity.now}
+    or (throttle_counters.blocked_until > ${validity.latest_wait} and throttle_counters.failures < ${validity.max})
+    or ${isOver(validity)})`;
+
+/** The counters among those named that let nobody through. */
 export function findClosed(
   db: Kysely<Tables>,
-  keys: readonly string[],
-  now: string,
+  counters: readonly Validity[],
 ): Promise<{ key: string; blocked_until: string | null }[]> {
   return db
     .selectFrom('throttle_counters')
     .select(['key', 'blocked_until'])
-    .where('key', 'in', keys)
-    .where('blocked_until', '>', now)
-    .where('expires_at', '>', now)
+    .where((eb) => eb.or(counters.map((counter) => eb('key', '=', counter.key).and(eb.not(isOpen(counter))))))
     .execute();
 }
 
-export interface Count {
-  key: string;
-  now: string;
+export interface Count extends Validity {
   expires_at: string;
   /** Whether a further failure puts the end off. */
   extends: boolean;
@@ -48,9 +61,9 @@ export interface Count {
  */
 export function countFailure(
   tx: Transaction,
-  { key, now, expires_at, extends: isExtended, always }: Count,
+  count: Count,
 ): Promise<{ failures: number; expires_at: string } | undefined> {
-  const isOver = sql<boolean>`throttle_counters.expires_at <= ${now}`;
+  const { key, expires_at, extends: isExtended, always } = count;
   return tx
     .insertInto('throttle_counters')
     .values({ key, failures: 1, blocked_until: null, expires_at })
@@ -58,7 +71,7 @@ export function countFailure(
       const update = conflict.column('key').doUpdateSet((eb) => ({
         failures: eb
           .case()
-          .when(isOver)
+          .when(isOver(count))
           .then(1)
           .else(eb('throttle_counters.failures', '+', 1))
           .end(),
@@ -67,19 +80,13 @@ export function countFailure(
           ? eb.ref('excluded.expires_at')
           : eb
               .case()
-              .when(isOver)
+              .when(isOver(count))
               .then(eb.ref('excluded.expires_at'))
               .else(eb.ref('throttle_counters.expires_at'))
               .end(),
       }));
       if (always) return update;
-      return update.where((eb) =>
-        eb.or([
-          eb('throttle_counters.blocked_until', 'is', null),
-          eb('throttle_counters.blocked_until', '<=', now),
-          isOver,
-        ]),
-      );
+      return update.where(isOpen(count));
     })
     .returning(['failures', 'expires_at'])
     .executeTakeFirst();
@@ -113,17 +120,17 @@ export async function uncountFailure(
   await (isExtended ? update : update.where('expires_at', '=', expires_at)).execute();
 }
 
-export async function deleteCounters(tx: Transaction, keys: readonly string[]): Promise<void> {
-  await tx.deleteFrom('throttle_counters').where('key', 'in', keys).execute();
+export async function deleteCounter(tx: Transaction, key: string): Promise<void> {
+  await tx.deleteFrom('throttle_counters').where('key', '=', key).execute();
 }
 
-/** Forgets the counter of an account and all whose keys begin with it and a dot. */
-export async function deleteAccountCounters(tx: Transaction, accountKey: string): Promise<void> {
-  await tx.deleteFrom('throttle_counters').where('key', '=', accountKey).execute();
+/** Forgets the counter of an address or a user, and all whose keys begin with it and a dot. */
+export async function deleteCountersOf(tx: Transaction, key: string): Promise<void> {
+  await deleteCounter(tx, key);
   await tx
     .deleteFrom('throttle_counters')
-    .where('key', '>', `${accountKey}.`)
-    .where('key', '<', `${accountKey}/`)
+    .where('key', '>', `${key}.`)
+    .where('key', '<', `${key}/`)
     .execute();
 }
 
