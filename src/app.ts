@@ -20,7 +20,7 @@ export interface Doorward extends Core {
   readonly plugin: FastifyPluginAsync<PluginOptions>;
   /** For Node's `http` and for Express: answers every path, so mount it for the paths that are Doorward's. */
   handler(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** For everything that speaks the Fetch standard. `remoteAddress` is the client's, when the host knows it. */
+  /** For everything that speaks the Fetch standard. `remoteAddress` is the client's; without it a request counts on no network. */
   fetch(request: Request, options?: { remoteAddress?: string }): Promise<Response>;
   /**
    * The Fastify application that serves Doorward alone, under `/auth`. The first call makes it, and may have it

@@ -3,9 +3,16 @@ import type { Migration } from './database/database.ts';
 import { openDatabase } from './database/open.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
-import { type Audit, auditMigrations, createAudit } from './features/audit/index.ts';
+import { type Audit, auditMigrations, beginsAuditLog, createAudit } from './features/audit/index.ts';
 import { createHealth, type Health } from './features/health/index.ts';
-import { type Keys, keyMigrations, loadKeys, settleSecretKey } from './features/keys/index.ts';
+import {
+  assertSecretKey,
+  findSecretKey,
+  type Keys,
+  keyMigrations,
+  loadKeys,
+  settleSecretKey,
+} from './features/keys/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
@@ -74,18 +81,22 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     onError: (error) => log.warn({ err: error }, 'database connection lost'),
   });
   try {
+    const beginsLog = await beginsAuditLog(db, migrations);
+    // A wrong SECRET_KEY must not be what the log of a database with users begins under.
+    if (beginsLog) await findSecretKey(db, read.SECRET_KEY, read.DATABASE_URL);
     await db.migrate(migrations);
     const secretKey = await settleSecretKey(db, read.SECRET_KEY, read.DATABASE_URL);
     const settings = Object.freeze({ ...read, SECRET_KEY: secretKey });
     const base = { settings, db, clock, log, events: createEvents(), counters: createCounters() };
     const audit = createAudit(base, secretKey);
     const kernel: Kernel = { ...base, audit };
+    // Not before it is known that SECRET_KEY is the right one, and before anything is recorded.
+    await db.transaction((tx) => assertSecretKey(tx, secretKey));
+    await audit.prepare(beginsLog);
     const throttle = createThrottle(kernel, secretKey);
     const passwords = createPasswords(kernel, throttle);
     const accounts = createAccounts(kernel, { passwords, throttle });
     const keys = await loadKeys(kernel, secretKey);
-    // Not before it is known that SECRET_KEY is the right one.
-    await audit.prepare();
     const sessions = createSessions(kernel, { accounts, passwords, throttle, keys });
     const revocations = createRevocations(kernel, { keys });
     const services = createServices(kernel);

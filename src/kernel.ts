@@ -19,6 +19,7 @@ export interface Log {
 export interface DomainEvents {
   'password.changed': { user_id: number /** The session that asked, which goes on. */; sid: string | null };
   'user.created': { user_id: number; email: string };
+  'user.readdressed': { user_id: number; from: string; to: string };
   'user.deactivated': { user_id: number };
   /** Announced before the user's row goes. */
   'user.deleted': { user_id: number };
@@ -83,6 +84,7 @@ export function createEvents(): Events {
   } = {
     'password.changed': [],
     'user.created': [],
+    'user.readdressed': [],
     'user.deactivated': [],
     'user.deleted': [],
     'sessions.ended': [],

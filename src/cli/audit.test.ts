@@ -49,6 +49,9 @@ onEachDatabase(
       assert.deepEqual(await run('export', file), { code: 0, stdout: '', stderr: '' });
       assert.equal((await stat(file)).mode & 0o777, 0o600);
       const text = await readFile(file, 'utf8');
+      const again = await run('export', file);
+      assert.deepEqual([again.code, again.stderr], [1, `doorward: ${file} exists already\n`]);
+      assert.equal(await readFile(file, 'utf8'), text, 'what is there is never written over');
       const onOutput = await run('export');
       // The time of the statement apart.
       assert.equal(onOutput.stdout.split('\n').slice(0, -2).join(), text.split('\n').slice(0, -2).join());
@@ -76,6 +79,32 @@ onEachDatabase(
       const head = await elsewhere(['--file', file, '--checkpoint', env.AUDIT_HEAD_FILE]);
       assert.equal(head.code, 1);
       await instance.close();
+    });
+
+    test('"migrate" signs what the log of a database with users begins with', async () => {
+      const DATABASE_URL = await createUrl();
+      const folder = await mkdtemp(join(cwd, 'upgrade-'));
+      const env = { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE: join(folder, 'head') };
+      const instance = await createTestDoorward(env);
+      await instance.signIn();
+      await tamper(
+        instance,
+        sql`drop table audit_events`,
+        sql`drop table audit_chains`,
+        sql`drop table audit_checkpoints`,
+        sql`delete from migrations where id = '0009-audit'`,
+      );
+      await instance.close();
+      await rm(env.AUDIT_HEAD_FILE);
+      const run = (args: string[], changes = {}) =>
+        runCommand(args, { cwd: folder, env: { ...env, ...changes } });
+      const wrong = await run(['migrate'], { SECRET_KEY: 'another-0f4d6a8b2c1e3957-not-a-sample' });
+      assert.deepEqual([wrong.code, wrong.stdout], [1, '']);
+      assert.match(wrong.stderr, /SECRET_KEY is not the one/);
+      const migrated = await run(['migrate']);
+      assert.deepEqual([migrated.code, migrated.stdout], [0, 'Applied 0009-audit\n']);
+      const verified = await run(['audit', 'verify']);
+      assert.deepEqual([verified.code, verified.stderr], [0, '']);
     });
 
     test('SECRET_KEY is changed with the log, and what is wrong is told in one line', async () => {

@@ -42,7 +42,9 @@ export function addAudit(program: Command): void {
 
   audit
     .command('export [file]')
-    .description('Write the audit log as JSON Lines; - or nothing is standard output.')
+    .description(
+      'Write the audit log as JSON Lines to a new file; - or nothing is standard output. A file that exists is left as it is.',
+    )
     .option('--from <time>', 'From this date or date-time (RFC 3339) on.')
     .option('--to <time>', 'Up to before this date or date-time.')
     .action(async (file: string | undefined, options: { from?: string; to?: string }) => {
@@ -106,7 +108,7 @@ async function verifyFile(
 }
 
 async function report(result: Verification, { file, publicKey, json }: VerifyOptions): Promise<void> {
-  const { events, pruned, erased, checkpoints, checkpoints_of_earlier_keys: earlier, until } = result;
+  const { events, pruned, checkpoints, checkpoints_of_earlier_keys: earlier, until } = result;
   const all = result.findings.length + result.findings_left_out;
   if (json) {
     await print(JSON.stringify(result));
@@ -116,7 +118,6 @@ async function report(result: Verification, { file, publicKey, json }: VerifyOpt
     const facts = [
       `${events} events were checked${until === null ? '' : `, the newest of ${printable(until)}`}.`,
       pruned > 0 ? `${pruned} older ones were removed by age.` : '',
-      erased > 0 ? `${erased} were erased with their user.` : '',
       file === undefined ? `${checkpoints} checkpoints were checked.` : '',
       earlier > 0 ? `${earlier} of them were signed by an earlier key.` : '',
     ];
@@ -130,11 +131,21 @@ async function report(result: Verification, { file, publicKey, json }: VerifyOpt
 }
 
 async function writeParts(file: string, parts: AsyncIterable<string>): Promise<void> {
-  const { createWriteStream } = await import('node:fs');
+  const { open, rm } = await import('node:fs/promises');
   const { Readable } = await import('node:stream');
   const { pipeline } = await import('node:stream/promises');
   const lines = Readable.from(parts).map((part: string) => `${part}\n`);
-  await pipeline(lines, createWriteStream(file, { mode: 0o600 }));
+  // Never over what is there: the name may be that of the database, or of secret.key.
+  const handle = await open(file, 'wx', 0o600).catch((error) => {
+    if (error.code === 'EEXIST') throw new CommandError(`${file} exists already`);
+    throw new CommandError(`${file} cannot be written (${describeCause(error)})`);
+  });
+  try {
+    await pipeline(lines, handle.createWriteStream());
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
 }
 
 async function readText(file: string): Promise<string> {

@@ -1,6 +1,8 @@
-import { type Core, createCore } from '../doorward.ts';
+import type { Database, PendingMigration } from '../database/database.ts';
+import { type Core, createCore, migrations } from '../doorward.ts';
 import { DoorwardError } from '../errors.ts';
 import type { User } from '../features/accounts/index.ts';
+import { beginsAuditLog } from '../features/audit/index.ts';
 import type { Log } from '../kernel.ts';
 import { type Origin, withOrigin } from '../origin.ts';
 import type { GivenSettings } from '../settings.ts';
@@ -26,6 +28,14 @@ export async function withCore<T>(work: (core: Core) => Promise<T>, changes: Giv
   } finally {
     await core.close();
   }
+}
+
+/** Applies the missing migrations. Where the audit log begins by them, a start does it, as it takes SECRET_KEY. */
+export async function bringUpToDate(db: Database): Promise<readonly PendingMigration[]> {
+  if (!(await beginsAuditLog(db, migrations))) return db.migrate(migrations);
+  const steps = await db.pendingMigrations(migrations);
+  await withCore(async () => {});
+  return steps;
 }
 
 /** The user that an argument names: by id when it is a number, by email otherwise. @throws DoorwardError `user_not_found`. */

@@ -11,9 +11,10 @@ export function addMigrate(program: Command): void {
       const { readSettings } = await import('../settings.ts');
       const { openDatabase } = await import('../database/open.ts');
       const { migrations } = await import('../doorward.ts');
+      const { bringUpToDate } = await import('./core.ts');
       const db = await openDatabase({ url: readSettings(readEnvironment().given).DATABASE_URL });
       try {
-        const steps = dryRun ? await db.pendingMigrations(migrations) : await db.migrate(migrations);
+        const steps = dryRun ? await db.pendingMigrations(migrations) : await bringUpToDate(db);
         if (steps.length === 0) await print('The schema is up to date.');
         for (const { id, statements } of steps) {
           await print(

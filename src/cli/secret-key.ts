@@ -20,13 +20,12 @@ export function addSecretKey(program: Command): void {
       const { readEnvironment } = await import('./environment.ts');
       const { isUsableSecret, readSettings } = await import('../settings.ts');
       const { openDatabase } = await import('../database/open.ts');
-      const { migrations } = await import('../doorward.ts');
       const { changeSecretKey, makeSecretKey, settleSecretKey, writePendingSecretKey } = await import(
         '../features/keys/index.ts'
       );
       const { createAuditKeyChange } = await import('../features/audit/index.ts');
       const { withOrigin } = await import('../origin.ts');
-      const { commandLine, log } = await import('./core.ts');
+      const { bringUpToDate, commandLine, log } = await import('./core.ts');
       const settings = readSettings(readEnvironment().given);
       const isGiven = settings.SECRET_KEY !== undefined;
       if (isGiven && !newStdin) {
@@ -40,7 +39,7 @@ export function addSecretKey(program: Command): void {
 
       const db = await openDatabase({ url: settings.DATABASE_URL });
       try {
-        await db.migrate(migrations);
+        await bringUpToDate(db);
         const current = await settleSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL);
         if (current === next) throw new CommandError('the new SECRET_KEY is the present one');
         const pending = isGiven ? undefined : writePendingSecretKey(settings.DATABASE_URL, next);

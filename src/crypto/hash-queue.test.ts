@@ -75,13 +75,13 @@ describe('createHashQueue', () => {
     const running = queue.run(jobs.job(1));
     const stays = queue.run(jobs.job(2));
     const displaced = assert.rejects(queue.run(jobs.job(3)), isOverloaded);
-    const first = queue.run(jobs.job(4), 'first');
+    const first = queue.run(jobs.job(4), 'somebody');
     await displaced;
     await assert.rejects(queue.run(jobs.job(5)), isOverloaded);
     assert.equal(queue.waiting, 2);
-    const alsoFirst = queue.run(jobs.job(6), 'first');
+    const alsoFirst = queue.run(jobs.job(6), 'somebody else');
     await assert.rejects(stays, isOverloaded);
-    await assert.rejects(queue.run(jobs.job(7), 'first'), isOverloaded);
+    await assert.rejects(queue.run(jobs.job(7), 'a third'), isOverloaded);
     for (const id of [1, 4, 6]) {
       jobs.end(id);
       await tick();
@@ -90,6 +90,34 @@ describe('createHashQueue', () => {
     assert.deepEqual(jobs.started, [1, 4, 6]);
     assert.deepEqual([queue.running, queue.waiting], [0, 0]);
   });
+
+  for (const [concurrency, most] of [
+    [1, 1],
+    [2, 2],
+    [3, 2],
+  ] as const) {
+    test(`of ${concurrency} at once, one user goes first with ${most}, and waits in line with the others`, async () => {
+      const queue = createHashQueue({ concurrency, limit: 4 });
+      const jobs = createJobs();
+      const running = Array.from({ length: concurrency }, (_, id) => queue.run(jobs.job(id), 'greedy'));
+      const strangers = [10, 11].map((id) => queue.run(jobs.job(id)));
+      const greedy = [20, 21].map((id) => queue.run(jobs.job(id), 'greedy'));
+      await assert.rejects(queue.run(jobs.job(22), 'greedy'), isOverloaded);
+      for (let id = 0; id < concurrency; id++) jobs.end(id);
+      await Promise.all(running);
+      await tick();
+      assert.equal(jobs.started[concurrency], 10);
+      // Once those have ended, the user goes first again.
+      const again = queue.run(jobs.job(30), 'greedy');
+      for (const id of [10, 11, 20, 21, 30, 10, 11, 20, 21, 30]) {
+        jobs.end(id);
+        await tick();
+      }
+      await Promise.all([...strangers, ...greedy, again]);
+      if (concurrency === 1) assert.deepEqual(jobs.started.slice(1, 3), [10, 30]);
+      assert.deepEqual([queue.running, queue.waiting], [0, 0]);
+    });
+  }
 
   test('a limit of 0 lets nobody wait', async () => {
     const queue = createHashQueue({ concurrency: 1, limit: 0 });

@@ -18,7 +18,7 @@ export interface HashQueue {
 
 type HashPriority = 'first' | 'ordinary';
 
-/** Whoever is known goes first with so many jobs at once, and never with all slots, or one user shuts the others out. */
+/** Whoever is known goes first with so many jobs at once, waiting or running, or one user shuts the others out. */
 const mostFirst = 2;
 
 interface Waiter {

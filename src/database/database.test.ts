@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test';
 import { type Expression, type SqlBool, sql } from 'kysely';
 import { onEachDatabase, type TestDatabase } from '../../test/support/databases.ts';
 import { DoorwardError } from '../errors.ts';
-import type { Database, Migration } from './database.ts';
+import type { Database, Migration, Transaction } from './database.ts';
 import { isUniqueViolation } from './database-errors.ts';
 import { openDatabase } from './open.ts';
 
@@ -130,20 +130,33 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
   test('a row that is locked is one that nobody else holds, and is read as it has become', async () => {
     const db = await openMigrated(await database.createUrl());
     for (const email of ['ada', 'bob', 'cy']) await add(db, '0', email);
+    const ids = await sql<{ id: number }>`select id from people where email <> 'cy'`.execute(db.read);
+    const lockAny = (tx: Transaction) =>
+      db.lockAnyRow(
+        tx,
+        'people' as never,
+        'id' as never,
+        ids.rows.map(({ id }) => id),
+      );
     const count = () =>
       db.transaction(async (tx) => {
-        const row = (await db.lockAnyRow(tx, 'people' as never)) as Person | undefined;
+        const row = (await lockAny(tx)) as Person | undefined;
         const name = String(Number(row?.name) + 1);
         await sql`update people set name = ${name} where id = ${row?.id}`.execute(tx);
       });
     await Promise.all(Array.from({ length: 40 }, count));
-    const { rows } = await sql<Person>`select name from people`.execute(db.read);
+    const { rows } = await sql<Person>`select email, name from people`.execute(db.read);
     assert.equal(
       rows.reduce((sum, { name }) => sum + Number(name), 0),
       40,
     );
+    assert.equal(
+      rows.find(({ email }) => email === 'cy')?.name,
+      '0',
+      'one that was not asked for is left alone',
+    );
     await db.transaction((tx) => sql`delete from people`.execute(tx));
-    assert.equal(await db.transaction((tx) => db.lockAnyRow(tx, 'people' as never)), undefined);
+    assert.equal(await db.transaction(lockAny), undefined);
   });
 
   test('prepared writes are all done, each with its own parameters, or none', async () => {

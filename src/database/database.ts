@@ -77,12 +77,15 @@ export interface Database {
   lock(tx: Transaction, name: string): Promise<void>;
 
   /**
-   * Locks one row of `table`, any that nobody else holds, until the transaction ends, and returns it as it is by then.
-   * When all are held it waits for one. For what many writers keep in several places, so that they need not queue.
+   * Locks one row of `table` whose `column` has one of `values`, any that nobody else holds, until the transaction ends, and
+   * returns it as it is by then. When all are held it waits for one. For what many writers keep in several places, so that
+   * they need not queue.
    */
   lockAnyRow<Name extends keyof Tables & string>(
     tx: Transaction,
     table: Name,
+    column: keyof Tables[Name] & string,
+    values: readonly number[],
   ): Promise<Selectable<Tables[Name]> | undefined>;
 
   /**

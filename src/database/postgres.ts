@@ -111,12 +111,19 @@ class PostgresDatabase implements Database {
     return lock(tx, name);
   }
 
-  async lockAnyRow<Name extends keyof Tables & string>(tx: Transaction, table: Name) {
-    const any = `select * from "${table}" order by random() limit 1 for update`;
+  async lockAnyRow<Name extends keyof Tables & string>(
+    tx: Transaction,
+    table: Name,
+    column: keyof Tables[Name] & string,
+    values: readonly number[],
+  ) {
+    const any = `select * from "${table}" where "${column}" = any($1) order by random() limit 1 for update`;
     prepare(`${any} skip locked`);
     for (const text of [`${any} skip locked`, any]) {
       // A row that changed since the statement began is returned as it has become (READ COMMITTED).
-      const { rows } = await tx.executeQuery<Selectable<Tables[Name]>>(CompiledQuery.raw(text));
+      const { rows } = await tx.executeQuery<Selectable<Tables[Name]>>(
+        CompiledQuery.raw(text, [[...values]]),
+      );
       if (rows[0] !== undefined) return rows[0];
     }
     return undefined;

@@ -103,9 +103,15 @@ class SqliteDatabase implements Database {
     // BEGIN IMMEDIATE already lets one writer in at a time.
   }
 
-  async lockAnyRow<Name extends keyof Tables & string>(tx: Transaction, table: Name) {
+  async lockAnyRow<Name extends keyof Tables & string>(
+    tx: Transaction,
+    table: Name,
+    column: keyof Tables[Name] & string,
+    values: readonly number[],
+  ) {
+    const among = values.map(() => '?').join(', ');
     const { rows } = await tx.executeQuery<Selectable<Tables[Name]>>(
-      CompiledQuery.raw(`select * from "${table}" limit 1`),
+      CompiledQuery.raw(`select * from "${table}" where "${column}" in (${among}) limit 1`, [...values]),
     );
     return rows[0];
   }

@@ -258,6 +258,28 @@ describe('a lost database', { concurrency: true }, () => {
     await stopInOrder(served);
   });
 
+  test('SQLite on a file system that is read-only: the start is refused in one line, and changes nothing', async (t) => {
+    const cwd = await mkdtemp(join(root, 'read-only-'));
+    const env = { DATABASE_URL: `sqlite:${join(cwd, 'data/doorward.db')}` };
+    const args = ['users', 'create', '--email', ann.email, '--name', ann.name, '--password-stdin'];
+    assert.equal((await runCommand(args, { cwd, env, input: password })).code, 0);
+    const data = join(cwd, 'data');
+    const isMounted = await run('mount', ['--bind', data, data]).then(
+      () => true,
+      () => false,
+    );
+    if (!isMounted) return t.diagnostic('this machine does not allow to make one');
+    t.after(() => run('umount', ['-l', data]));
+    await run('mount', ['-o', 'remount,ro,bind', data]);
+    for (const command of [['serve'], ['backup', join(cwd, 'copy.db')]]) {
+      const { code, stdout, stderr } = await runCommand(command, { cwd, env });
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^doorward: Database is unavailable: [^\n]+\n$/);
+    }
+    await run('mount', ['-o', 'remount,rw,bind', data]);
+    assert.match((await runCommand(['users', 'list'], { cwd, env })).stdout, /ann@example\.com/);
+  });
+
   /** Ways to have no room left, by what the machine allows. Each gives back how to fill up and how to make room. */
   const fullDisks = {
     async 'a full file system'(t: TestContext) {

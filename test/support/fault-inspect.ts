@@ -47,6 +47,11 @@ export async function assertWhole(databaseUrl: string): Promise<void> {
     'a live session of a deactivated user',
     'sessions join users on users.id = user_id where ended_at is null and not is_active',
   );
+  await none(
+    'an account of whose making the audit log does not tell',
+    `users where id not in (select user_id from audit_events where user_id is not null
+      and kind in ('setup.completed', 'user.signed_up', 'user.created', 'user.imported'))`,
+  );
   const admins = await query(databaseUrl, 'select id from users where is_admin and is_active');
   assert.ok(admins.length > 0, 'no active admin');
 

@@ -7,14 +7,10 @@ import BetterSqlite3 from 'better-sqlite3';
 import pg from 'pg';
 import { createClient, NoAnswerError } from './fault-client.ts';
 import { query } from './fault-inspect.ts';
-import type { Load } from './fault-load.ts';
+import { type Load, NotPermittedError } from './fault-load.ts';
 
-/** Something that happens to a server and passes. It throws NotPermittedError where this machine does not allow it. */
+/** Something that happens to a server and passes. @throws NotPermittedError */
 export type Fault = (load: Load) => Promise<void>;
-
-export class NotPermittedError extends Error {
-  override readonly name = 'NotPermittedError';
-}
 
 const run = async (program: string, ...args: string[]): Promise<string> => {
   try {

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openDatabase } from '../../src/database/open.ts';
+import { verifyLog } from '../../src/features/audit/index.ts';
+import { readSettings } from '../../src/settings.ts';
 import { type ServeProcess, startServe } from './command.ts';
 import { type Client, createClient } from './fault-client.ts';
 import { assertWhole, query } from './fault-inspect.ts';
@@ -14,6 +17,12 @@ import { createWallClock } from './fault-wall-clock.ts';
 import { Writers } from './fault-writers.ts';
 
 const poolSize = 4;
+const secretKey = 'load-8c1d5e0f7a3b4926-not-a-sample-secret';
+
+/** This machine does not allow a fault to be brought about. */
+export class NotPermittedError extends Error {
+  override readonly name = 'NotPermittedError';
+}
 
 /** A server process under the load of writers, to which faults happen. */
 export interface Load {
@@ -33,7 +42,7 @@ export interface Load {
   restart(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   /**
    * Lets `fault` happen under the load; then everything must go on by itself, and be as it was acknowledged. Resolves to
-   * the milliseconds until writes were acknowledged again.
+   * the milliseconds until writes were acknowledged again. @throws NotPermittedError of the fault.
    */
   suffer(fault: (load: Load) => Promise<void>): Promise<number>;
   /** Ends the server in order. */
@@ -59,6 +68,7 @@ export async function startLoad(
     DATABASE_URL: proxy?.url ?? databaseUrl,
     DATABASE_POOL_SIZE: String(poolSize),
     ISSUER: 'http://load.example',
+    SECRET_KEY: secretKey,
     RATE_LIMITS: 'off',
     REFRESH_GRACE_SECONDS: '0.3',
     ACCESS_TOKEN_EXPIRE_MINUTES: '1440',
@@ -122,6 +132,19 @@ export async function startLoad(
     while (Number((await query(databaseUrl, others))[0]?.n) > 0) await sleep(20);
   }
 
+  async function assertAuditLog(): Promise<void> {
+    const db = await openDatabase({ url: databaseUrl });
+    try {
+      const { findings } = await verifyLog(
+        { db, settings: readSettings({ DATABASE_URL: databaseUrl }) },
+        secretKey,
+      );
+      assert.deepEqual(findings, []);
+    } finally {
+      await db.close();
+    }
+  }
+
   const load: Load = {
     databaseUrl,
     proxy,
@@ -152,24 +175,30 @@ export async function startLoad(
       // Told by the race below; not to be unhandled before.
       writing.catch(() => {});
       let recoveredMs = 0;
+      let notPermitted: NotPermittedError | undefined;
       try {
         await Promise.race([writers.acknowledged(writersAtOnce), writing]);
         await Promise.race([fault(load), writing]);
         const begin = performance.now();
         await Promise.race([writers.acknowledged(2 * writersAtOnce), writing]);
         recoveredMs = performance.now() - begin;
+      } catch (error) {
+        if (!(error instanceof NotPermittedError)) throw error;
+        notPermitted = error;
       } finally {
         writers.stop();
       }
       await writing;
       assert.equal((await client.ask('GET', '/health/ready')).status, 200);
       await assertWhole(databaseUrl);
+      await assertAuditLog();
       await writers.verify(client);
       await assertNoLeak();
       await writers.prepare(client);
       const { stdout, stderr } = server.output;
       assert.doesNotMatch(stdout, /"level":"error"|"status":500/);
       assert.equal(stderr, '');
+      if (notPermitted !== undefined) throw notPermitted;
       return recoveredMs;
     },
     async end() {

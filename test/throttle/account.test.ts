@@ -140,6 +140,78 @@ onThrottled('of 50 wrong passwords at once, on two instances, five are looked at
   assert.equal((await a.try(email, { password })).status, 200);
 });
 
+onThrottled('right passwords at once all get in, from wherever', async (s) => {
+  const a = await s.open({ HASH_CONCURRENCY: 8 });
+  const user = await a.signIn();
+  const device = (await a.try(user.email, { password })).body.device_token;
+  const atOnce = (options: { device?: string }) =>
+    Promise.all(Array.from({ length: 16 }, () => a.try(user.email, { password, ...options })));
+  assert.deepEqual(countStatuses(await atOnce({})), { 200: 16 });
+  assert.deepEqual(countStatuses(await atOnce({ device })), { 200: 16 });
+});
+
+onThrottled('whoever waits for those before them is bounded', async (s) => {
+  const a = await s.open({ HASH_CONCURRENCY: 8, HASH_QUEUE_LIMIT: 10 });
+  const { email } = await a.signIn();
+  const gate = Promise.withResolvers<void>();
+  const { queue } = a.doorward.passwords;
+  const held = Array.from({ length: 8 }, () => queue.run(() => gate.promise));
+  const tries = Array.from({ length: 20 }, (_, number) =>
+    a.try(email, { password, from: address(number) }).then((answer) => {
+      if (answer.status === 503) gate.resolve();
+      return answer;
+    }),
+  );
+  assert.deepEqual(countStatuses(await Promise.all(tries)), { 200: 14, 503: 6 });
+  await Promise.all(held);
+});
+
+onThrottled('a clock that went ahead and came back locks nobody out', async (s) => {
+  const a = await s.open({
+    THROTTLE_ACCOUNT_MAX_FAILURES: 6,
+    THROTTLE_NETWORK_FAILURES_PER_HOUR: 6,
+    THROTTLE_PAIR_FAILURES_PER_HOUR: 6,
+  });
+  const { email } = await a.signIn();
+  const jump = 400 * 86_400;
+  s.advance(jump);
+  for (let free = 0; free < 5; free++) assert.equal((await a.try(email)).status, 401);
+  s.advance(1);
+  assert.equal((await a.try(email)).status, 401);
+  assertThrottled(await a.try(email, { password }));
+  s.advance(-jump);
+  for (let free = 0; free < 5; free++) assert.equal((await a.try(email)).status, 401);
+  assertThrottled(await a.try(email, { password }));
+  s.advance(1);
+  assert.equal((await a.try(email, { password })).status, 200);
+  // A clock of another instance that is a minute ahead is no reason to forget.
+  s.advance(3660);
+  for (let free = 0; free < 5; free++) assert.equal((await a.try(email)).status, 401);
+  s.advance(-60);
+  assertThrottled(await a.try(email, { password }));
+});
+
+onThrottled('what was guessed before an account existed is not held against its owner', async (s) => {
+  const a = await s.open({ THROTTLE_ACCOUNT_MAX_FAILURES: 5, THROTTLE_PAIR_FAILURES_PER_HOUR: 5 });
+  const makes: ((email: string) => Promise<unknown>)[] = [
+    (email) => a.request('POST', '/auth/signup', { json: { email, password, name: 'X' } }),
+    (email) => a.doorward.admin.create({ email, password, name: 'X' }),
+    async (email) => {
+      const { accounts, passwords } = a.doorward;
+      const hashed_password = await passwords.hash(password);
+      const state = { is_active: true, is_admin: false, created_at: undefined };
+      return accounts.import([{ email, name: 'X', hashed_password, ...state }]);
+    },
+  ];
+  for (const [number, make] of makes.entries()) {
+    const email = `later${number}@example.com`;
+    for (let failures = 0; failures < 5; failures++) assert.equal((await a.try(email)).status, 401);
+    assertThrottled(await a.try(email, { password }));
+    await make(email);
+    assert.equal((await a.try(email, { password })).status, 200, `${number}`);
+  }
+});
+
 onThrottled('the right password among wrong ones at once is no way around', async (s) => {
   const a = await s.open();
   const { email } = await a.signIn();

@@ -10,8 +10,13 @@ import {
 } from '../support/throttle.ts';
 
 /** What a login from a new device gives to it. */
-async function deviceOf(a: Throttled, username: string, given = password): Promise<string> {
-  const answer = await a.try(username, { password: given });
+async function deviceOf(
+  a: Throttled,
+  username: string,
+  given = password,
+  from = '192.0.2.1',
+): Promise<string> {
+  const answer = await a.try(username, { password: given, from });
   assert.equal(answer.status, 200, answer.text);
   assert.match(answer.body.device_token, /^\d+\.\d+\.[\w-]{16}\.\d+\.[\w-]{43}$/);
   return answer.body.device_token;
@@ -108,7 +113,7 @@ onThrottled('a known device has a budget of its own, which stands beside the acc
   const a = await s.open({ THROTTLE_ACCOUNT_MAX_FAILURES: 8 });
   const { email } = await a.signIn();
   const device = await deviceOf(a, email);
-  const other = await deviceOf(a, email);
+  const other = await deviceOf(a, email, password, '203.0.113.1');
   const spray = Array.from({ length: 20 }, () => a.try(email, { device }));
   assert.deepEqual(countStatuses(await Promise.all(spray)), { 401: 5, 429: 15 });
   assertThrottled(await a.try(email, { password, device }));
@@ -121,6 +126,51 @@ onThrottled('a known device has a budget of its own, which stands beside the acc
     assert.equal((await a.try(email, { device })).status, 401);
   }
   assert.equal(assertThrottled(await a.try(email, { password, device })), 30 * 86_400);
+});
+
+onThrottled('devices of one network guess from one budget, which counts at the network too', async (s) => {
+  const a = await s.open({ THROTTLE_NETWORK_FAILURES_PER_HOUR: 6 });
+  const { email } = await a.signIn();
+  const devices = [];
+  for (let minted = 0; minted < 4; minted++) devices.push(await deviceOf(a, email));
+  for (let failures = 0; failures < 5; failures++)
+    assert.equal((await a.try(email, { device: devices[failures % 4] })).status, 401);
+  for (const device of devices) assertThrottled(await a.try(email, { device, from: '203.0.113.1' }));
+  const other = await deviceOf(a, email, password, '203.0.113.1');
+  assert.equal((await a.try(email, { device: other })).status, 401);
+  // Six from the network, which holds strangers and no device.
+  assertThrottled(await a.try('x@example.com'));
+  assert.equal((await a.try(email, { password, device: other })).status, 200);
+});
+
+onThrottled('a changed address gives a device and a session no further guesses', async (s) => {
+  const a = await s.open();
+  const user = await a.signIn();
+  const device = await deviceOf(a, user.email);
+  const { access_token: token } = user;
+  const guesses = { session: 0, device: 0 };
+  for (let number = 0; number < 16; number++) {
+    const json = { current_password: 'wrong', new_password: 'Another-Pass-9!' };
+    const answer = await (number % 2 === 0
+      ? a.request('DELETE', '/auth/me', { json, token })
+      : a.request('POST', '/auth/me/password', { json, token }));
+    if (answer.status === 400) guesses.session += 1;
+    const email = `changed${number}@example.com`;
+    assert.equal((await a.request('PATCH', '/auth/me', { json: { email }, token })).status, 200);
+    if ((await a.try(email, { device })).status === 401) guesses.device += 1;
+  }
+  assert.deepEqual(guesses, { session: 5, device: 5 });
+  // Nor to strangers: the row of failures goes with the account, and what was guessed at the new address does not.
+  const other = await a.signIn();
+  for (let number = 0; number < 8; number++) {
+    const email = `moved${number}@example.com`;
+    for (let failures = 0; failures < 5; failures++) await a.try(email, { from: '203.0.113.9' });
+    const change = { json: { email }, token: other.access_token };
+    assert.equal((await a.request('PATCH', '/auth/me', change)).status, 200);
+    const answer = await a.try(email, { from: `203.0.113.${number + 10}` });
+    if (number < 5) assert.equal(answer.status, 401);
+    else assertThrottled(answer);
+  }
 });
 
 onThrottled('a known device is held by no network', async (s) => {

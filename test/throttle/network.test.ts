@@ -171,3 +171,24 @@ onThrottled('refused refreshes run out, valid ones never', async (s) => {
   assert.ok(kinds.includes('session.reused') && !kinds.includes('session.refused'));
   assertRefused(await a.refresh(first));
 });
+
+onThrottled('whoever comes without an address counts on no network', async (s) => {
+  const a = await s.open({ THROTTLE_NETWORK_FAILURES_PER_HOUR: 1, TRUSTED_PROXIES: '' });
+  const user = await a.signIn();
+  const logIn = (username: string, given: string, options?: { remoteAddress?: string }) =>
+    a.doorward.fetch(
+      new Request('http://localhost/auth/login', {
+        method: 'POST',
+        body: new URLSearchParams({ username, password: given }),
+      }),
+      options,
+    );
+  for (const options of [undefined, {}, { remoteAddress: '' }, { remoteAddress: '/run/client.sock' }]) {
+    for (let times = 0; times < 2; times++)
+      assert.equal((await logIn(somebody(), wrong, options)).status, 401);
+  }
+  const from = { remoteAddress: '192.0.2.1' };
+  assert.equal((await logIn(somebody(), wrong, from)).status, 401);
+  assert.equal((await logIn(somebody(), wrong, from)).status, 429);
+  assert.equal((await logIn(user.email, password)).status, 200);
+});

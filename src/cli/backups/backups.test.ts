@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +25,7 @@ import { assertWhole, query } from '../../../test/support/fault-inspect.ts';
 import { claimsOf } from '../../../test/support/instances.ts';
 import { startPostgres } from '../../../test/support/postgres.ts';
 import { createTestDoorward, type TestDoorward } from '../../testing/index.ts';
-import { restoreBackup } from './restore.ts';
+import { finishRestore, restoreBackup } from './restore.ts';
 import { writeBackup } from './write.ts';
 
 const password = 'SecurePass123!';
@@ -39,9 +51,9 @@ async function createSite(SECRET_KEY = 'backups-8c1d5e0f7a3b4926-not-a-sample') 
   // A grace of nothing: a refresh token is spent as soon as it was used.
   const AUDIT_HEAD_FILE = file('audit-head');
   const settings = { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE, REFRESH_GRACE_SECONDS: 0 };
-  const restore = (name: string, given = '') =>
+  const restore = (name: string, given = '', isEncrypted = false) =>
     restoreBackup(database, file(name), settings, {
-      isEncrypted: false,
+      isEncrypted,
       passphraseReader: () => async () => given,
       confirmation: () => async () => {},
     });
@@ -49,9 +61,9 @@ async function createSite(SECRET_KEY = 'backups-8c1d5e0f7a3b4926-not-a-sample') 
     file,
     database,
     settings,
-    /** An instance on the database as it is now. Its time goes by, as that of commands does. */
-    async open(t: TestContext) {
-      const instance = await createTestDoorward(settings, { now: new Date() });
+    /** An instance on the database as it is now. Its clock stands where that of commands is, or some time before. */
+    async open(t: TestContext, { secondsAgo = 0 } = {}) {
+      const instance = await createTestDoorward(settings, { now: new Date(Date.now() - secondsAgo * 1000) });
       t.after(() => instance.close());
       return instance;
     },
@@ -74,6 +86,13 @@ async function logIn({ request }: TestDoorward, name: string): Promise<Tokens> {
   return answer.body;
 }
 
+/** Of keys that were made in one instant chance decides which one signs, so that time goes by before each. */
+async function rotateKey({ clock, doorward }: TestDoorward): Promise<void> {
+  clock.advance(1);
+  const { state } = await doorward.keys.rotate({ immediately: true });
+  assert.equal(state, 'signing');
+}
+
 const refresh = ({ request }: TestDoorward, { refresh_token }: Tokens) =>
   request('POST', '/auth/refresh', { json: { refresh_token } });
 
@@ -90,9 +109,9 @@ const sidOf = ({ access_token }: Tokens): string => claimsOf(access_token).sid;
 
 test('restoring revives nothing that ended, ends nothing that lives, and tells what came back', async (t) => {
   const site = await createSite();
-  let a = await site.open(t);
+  let a = await site.open(t, { secondsAgo: 60 });
   const [withdrawn] = await a.doorward.keys.list();
-  await a.doorward.keys.rotate({ immediately: true });
+  await rotateKey(a);
   const users = new Map<string, Tokens & { id: number }>();
   for (const name of ['ann', 'bob', 'cleo', 'dan', 'eve', 'fay']) {
     const is_admin = name === 'ann' || name === 'fay';
@@ -119,7 +138,7 @@ test('restoring revives nothing that ended, ends nothing that lives, and tells w
   const begunSince = await logIn(a, 'bob');
   const gus = await a.signIn({ email: 'gus@example.com', password });
   await a.doorward.services.delete('ledger');
-  await a.doorward.keys.rotate({ immediately: true });
+  await rotateKey(a);
   await a.doorward.keys.retire(withdrawn?.kid ?? '');
   const { keys } = a.doorward.keys.jwks();
   assert.equal(keys.length, 2);
@@ -180,8 +199,20 @@ test('restoring revives nothing that ended, ends nothing that lives, and tells w
   await assertWhole(site.settings.DATABASE_URL);
 });
 
+/** What a crash leaves, and then the file goes. Its log holds sessions that live. */
+function leaveLogAlone(path: string): void {
+  const handle = new BetterSqlite3(path);
+  handle.pragma('journal_mode = wal');
+  handle.exec('update sessions set last_seen_at = expires_at');
+  copyFileSync(`${path}-wal`, `${path}.log`);
+  handle.close();
+  rmSync(path);
+  renameSync(`${path}.log`, `${path}-wal`);
+}
+
 for (const [what, destroy] of [
   ['gone', (path: string) => rm(path)],
+  ['gone, and its log is not', leaveLogAlone],
   ['no database any more', (path: string) => writeFileSync(path, 'x'.repeat(50_000))],
   ['damaged', (path: string) => writeFileSync(path, readFileSync(path).fill(0x55, 8192, 40_960))],
 ] as const) {
@@ -200,6 +231,8 @@ for (const [what, destroy] of [
       const told = await site.restore('copy.db');
       assert.match(told[0] ?? '', /0 sessions go on, 1 have ended/);
       assert.match(told.at(-1) ?? '', /keys rotate --now/);
+      const logs = told.filter((line) => /left behind is kept as \S+-wal\.$/.test(line));
+      assert.equal(logs.length, destroy === leaveLogAlone ? 1 : 0);
       a = await site.open(t);
       assert.equal(await statusOf(a, session), 401);
       assert.equal((await refresh(a, session)).status, 401);
@@ -262,6 +295,7 @@ test('what is no whole backup of this database is refused, and nothing is change
   await site.refused('stranger', /no database of Doorward/);
   await site.refused('missing', /missing is no backup/);
   await site.refused('doorward.db', /is the database itself/);
+  await assert.rejects(site.restore('copy.db', '', true), /copy\.db is not encrypted/);
   await site.refused('encrypted.age', /the passphrase is wrong, or/, `${passphrase}s`);
   await site.refused('changed.age', /the file is damaged, or was changed/, passphrase);
   await site.refused('cut.age', /the file is damaged, or was changed/, passphrase);
@@ -289,16 +323,58 @@ test('a backup replaces nothing but a backup, and leaves nothing half done', asy
   await assert.rejects(again('copy.db', false), /copy\.db is there already; --force replaces it/);
   await again('copy.db', true);
   writeFileSync(site.file('notes'), 'These are notes.');
-  for (const other of ['notes', 'doorward.db', '.']) {
-    await assert.rejects(again(other, true), /is no backup, and is not replaced/);
+  new BetterSqlite3(site.file('stranger')).exec('create table users (id)').close();
+  copyFileSync(site.file('copy.db'), site.file('begun'));
+  new BetterSqlite3(site.file('begun')).exec('pragma journal_mode = wal').close();
+  for (const name of ['logged', 'open']) copyFileSync(site.file('copy.db'), site.file(name));
+  writeFileSync(site.file('logged-wal'), '');
+  const reader = new BetterSqlite3(site.file('open')).exec('begin');
+  reader.prepare('select * from users').all();
+  const kept = ['notes', 'stranger', 'begun', 'logged', 'open'];
+  const contents = () => kept.map((name) => readFileSync(site.file(name), 'base64'));
+  const before = contents();
+  for (const other of [...kept, 'doorward.db', '.']) {
+    await assert.rejects(again(other, true), /is no backup, or is in use, and is not replaced/, other);
   }
+  assert.deepEqual(contents(), before);
+  reader.close();
+  await again('open', true);
+  await assert.rejects(
+    again('x'.repeat(250), false),
+    /^CommandError: \S+\/x{250} was not written: name too long in \S+\/site-\w+$/,
+  );
   await assert.rejects(again('nowhere/copy.db', true), /there is no folder/);
   const short = { replace: false, readPassphrase: async () => 'short' };
   await assert.rejects(writeBackup(site.database, site.file('x'), short), /at least 12 characters/);
   assert.deepEqual(
     site.files().filter((name) => !/-(wal|shm)$/.test(name)),
-    ['audit-head', 'copy.db', 'doorward.db', 'notes'],
+    ['audit-head', 'begun', 'copy.db', 'doorward.db', 'logged', 'notes', 'open', 'stranger'],
   );
+});
+
+test('a link to the database stays one, also where it leads nowhere', async (t) => {
+  const site = await createSite();
+  const a = await site.open(t);
+  await a.signIn({ email: 'ann@example.com', is_admin: true });
+  await site.backUp('copy.db');
+  await a.signIn({ email: 'bob@example.com' });
+  await a.close();
+  mkdirSync(site.file('disk'));
+  const real = site.file('disk/data.db');
+  renameSync(site.database, real);
+  symlinkSync('disk/data.db', site.database);
+  for (const destroy of [() => {}, () => rmSync(real), () => leaveLogAlone(real)]) {
+    destroy();
+    await site.restore('copy.db');
+    assert.ok(lstatSync(site.database).isSymbolicLink());
+    assert.deepEqual(await site.emails(), ['ann@example.com']);
+  }
+  const suffixes = readdirSync(site.file('disk')).map((name) => name.replace(/\d{8}T\d{9}Z/, 'TIME'));
+  assert.deepEqual(suffixes.sort(), [
+    'data.db',
+    'data.db.before-restore-TIME',
+    'data.db.before-restore-TIME-wal',
+  ]);
 });
 
 describe('the commands', { concurrency: 2 }, () => {
@@ -346,7 +422,6 @@ describe('the commands', { concurrency: 2 }, () => {
     const restore = (...args: string[]) =>
       runCommand(['restore', 'copy.db', ...args], { ...options, input: 'x' });
     assert.match((await restore('--yes')).stderr, /^doorward: The database is in use: stop every server/);
-    assert.match((await restore('--yes', '--passphrase-stdin')).stderr, /is not encrypted/);
     const asked = await restore();
     assert.deepEqual([asked.code, asked.stderr], [2, 'doorward: without a terminal, this needs --yes\n']);
     await signUp();
@@ -358,6 +433,11 @@ describe('the commands', { concurrency: 2 }, () => {
       (await query(`sqlite:${join(cwd, 'data/doorward.db')}`, 'select * from users')).length,
       copied,
     );
+  });
+
+  test('a file needs a name', async () => {
+    const { code, stderr } = await runCommand(['backup', ''], { cwd: root });
+    assert.deepEqual([code, stderr], [2, 'doorward: the name of the file is empty\n']);
   });
 
   test('a database in memory has no backup', async () => {
@@ -399,6 +479,10 @@ onEachDatabase(({ createUrl }) => {
   test('after a restore by other means, --finish ends every session and moves the numbers on', async (t) => {
     const SECRET_KEY = 'finish-8c1d5e0f7a3b4926-not-a-sample';
     const env = { DATABASE_URL: await createUrl(), SECRET_KEY };
+    const asked = async () => assert.fail('asked');
+    await assert.rejects(finishRestore(env.DATABASE_URL, asked), /there is no database of Doorward/);
+    if (env.DATABASE_URL.startsWith('sqlite:'))
+      assert.ok(!existsSync(env.DATABASE_URL.slice('sqlite:'.length)));
     const a = await createTestDoorward(env, { now: new Date() });
     t.after(() => a.close());
     const session = await a.signIn();

@@ -1,4 +1,12 @@
-import { closeSync, createReadStream, createWriteStream, openSync, readSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  openSync,
+  readSync,
+  rmSync,
+} from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
@@ -58,7 +66,8 @@ const unfinished = new Set<string>();
  * does so at once.
  */
 export function removeAtExit(...paths: readonly string[]): () => void {
-  const remove = (path: string) => rmSync(path, { recursive: true, force: true });
+  // What the system refused to make, as for its name, it refuses to remove even by force.
+  const remove = (path: string) => existsSync(path) && rmSync(path, { recursive: true, force: true });
   if (unfinished.size === 0) {
     process.once('exit', () => unfinished.forEach(remove));
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)

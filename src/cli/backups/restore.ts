@@ -132,7 +132,11 @@ export async function restoreBackup(
  * Where a path leads, also when there is nothing: SQLite keeps its log beside the file itself, and a link is to stay one.
  */
 function followLinks(path: string): string {
-  if (existsSync(path)) return realpathSync(path);
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
   const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
   if (isLink) return followLinks(resolve(dirname(path), readlinkSync(path)));
   return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), basename(path)) : path;

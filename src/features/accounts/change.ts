@@ -37,6 +37,8 @@ export async function changeAccount(kernel: Kernel, userId: number, changes: Acc
         { email, name, is_active, is_admin },
         clock.now().toISOString(),
       );
+      if (user.email !== changed.email)
+        await events.emit(tx, 'user.readdressed', { user_id: userId, from: user.email, to: changed.email });
       if (user.is_active && !changed.is_active)
         await events.emit(tx, 'user.deactivated', { user_id: userId });
       for (const event of eventsOf(user, changed)) await audit.record(tx, { ...event, user_id: userId });

@@ -3,7 +3,7 @@ import type { Kernel } from '../../kernel.ts';
 import { createCheckpoints } from './checkpoint.ts';
 import { createHeadFile } from './head-file.ts';
 import { createRecord } from './record.ts';
-import { createSeal, isUnused } from './seal.ts';
+import { createSeal } from './seal.ts';
 import { listChains, replaceChain } from './store.ts';
 
 /** The audit log's part of a change of SECRET_KEY. */
@@ -25,8 +25,6 @@ export function createAuditKeyChange(
   return {
     async inTransaction(tx) {
       for (const row of await listChains(tx)) {
-        // Those that no instance has signed yet are left to the first start.
-        if (isUnused(row)) continue;
         const broken_at = former.isAuthentic(row) ? row.broken_at : row.position + 1;
         await replaceChain(tx, seal.close({ ...row, broken_at }));
       }

@@ -17,7 +17,9 @@ import {
 import {
   type CheckpointRow,
   findNewestCheckpoint,
+  hasUsers,
   insertCheckpoint,
+  isNothingTold,
   listChains,
   listHashes,
   lockChain,
@@ -67,8 +69,11 @@ async function provenHeads(db: Kysely<Tables>, seal: Seal, earlier: readonly Che
 
 /** Writes checkpoints. */
 export interface Checkpoints {
-  /** Signs the chains' heads at the first start, and a first checkpoint of them. */
-  prepare(): Promise<void>;
+  /**
+   * Signs the chains' heads of a new database, or of one that has users and gets its log now (`begins`), and a first
+   * checkpoint of them.
+   */
+  prepare(begins: boolean): Promise<void>;
   /** Signs where the chains stand, if they stand elsewhere than at the last checkpoint, and writes the file. */
   write(): Promise<void>;
   /** The same, whatever earlier checkpoints say: the database is an older one, and rightly so. The file is set aside. */
@@ -113,6 +118,9 @@ export function createCheckpoints(
   let told = '';
 
   async function write(): Promise<void> {
+    // The file before the database: another instance may write both in between.
+    const kept = await file?.read();
+    const inFile = kept === undefined ? undefined : readCheckpoint(kept)?.checkpoint;
     const newest = await findNewestCheckpoint(db.read);
     const stored =
       newest === undefined
@@ -126,8 +134,18 @@ export function createCheckpoints(
       );
       return;
     }
-    const kept = await file?.read();
-    const inFile = kept === undefined ? undefined : readCheckpoint(kept)?.checkpoint;
+    if (inFile !== undefined && inFile.number > (newest?.number ?? 0)) {
+      // To write on would number anew what was taken away.
+      const [in_file, in_database] = [inFile.number, newest?.number ?? 0];
+      const lost = `file ${in_file}, database ${in_database}`;
+      if (told !== lost)
+        log.error(
+          { in_file, in_database },
+          'AUDIT_HEAD_FILE holds a later audit checkpoint than the database; see doorward audit verify',
+        );
+      told = lost;
+      return;
+    }
     const earlier = [inFile, stored].filter((checkpoint) => checkpoint !== undefined);
     const { heads, denied } = await provenHeads(db.read, seal, earlier);
     // Once, and not every minute from then on.
@@ -139,19 +157,40 @@ export function createCheckpoints(
     else if (kept !== newest.statement) await keep(newest.statement);
   }
 
+  /**
+   * Signs all heads when nothing was ever told. Somebody who empties the log makes it look so, and must not get it signed:
+   * where there are users, there were events, unless the log only begins. False when it is not to be signed.
+   */
+  async function signUnused(tx: Transaction, begins: boolean): Promise<boolean> {
+    const rows: ChainRow[] = [];
+    for (const chain of chainNumbers) {
+      const row = await lockChain(tx, chain);
+      if (row !== undefined) rows.push(row);
+    }
+    // Another instance was first.
+    if (!rows.some(isUnused)) return true;
+    const isNew = rows.length === chainNumbers.length && rows.every(isUnused) && (await isNothingTold(tx));
+    if (!isNew || !(begins || !(await hasUsers(tx)))) return false;
+    for (const row of rows) await replaceChain(tx, seal.close(row));
+    return true;
+  }
+
   return {
     write,
-    async prepare() {
-      const unused = async (rows: Promise<ChainRow[]>) => (await rows).filter(isUnused);
-      if ((await unused(listChains(db.read))).length === 0) return;
-      await db.transaction(async (tx) => {
-        // What another instance closes or uses meanwhile is not touched.
-        for (const { chain } of await unused(listChains(tx))) {
-          const row = await lockChain(tx, chain);
-          if (row !== undefined && isUnused(row)) await replaceChain(tx, seal.close(row));
-        }
-      });
-      await write();
+    async prepare(begins) {
+      if (file === undefined)
+        log.info(
+          {},
+          'AUDIT_HEAD_FILE is not set: the audit log has no head outside of its database but in this log',
+        );
+      if ((await listChains(db.read)).some(isUnused)) {
+        const isSigned = await db.transaction((tx) => signUnused(tx, begins));
+        if (!isSigned)
+          log.error({}, 'heads of audit chains were emptied and are not signed; see doorward audit verify');
+      }
+      // Of a new database, or one that was moved without it.
+      const isMissing = file !== undefined && (await file.read().catch(() => '')) === undefined;
+      if (isMissing || (await findNewestCheckpoint(db.read)) === undefined) await write();
     },
     async succeed(tx, former) {
       const newest = await findNewestCheckpoint(tx);

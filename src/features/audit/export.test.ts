@@ -129,7 +129,7 @@ onInstances('an export of what was tampered with, and one that lacks what a chec
   assert.deepEqual((await verifyExport({ lines: await exported(a), checkpoint })).findings, []);
   const forged = await verifyExport({
     lines: await exported(a),
-    checkpoint: checkpoint.replace(/..$/, 'AA'),
+    checkpoint: checkpoint.replace(/\.[^.]{4}(?=[^.]*$)/, '.AAAA'),
   });
   assert.deepEqual(codesOf(forged), ['checkpoint_forged']);
 

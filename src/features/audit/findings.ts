@@ -13,11 +13,15 @@ export type FindingCode =
   /** Its hash does not fit what it says and the event before it: one of the two was edited, or they were reordered. */
   | 'event_changed'
   | 'event_missing'
+  /** A table, or a column of it, was dropped. */
+  | 'table_missing'
   /** Where no event can be: before retention's base, beyond the head, between two positions, in no chain. */
   | 'event_inserted'
-  /** What it said of a person is gone, and nobody was deleted for whom that would be right. */
+  /** What it said of a person is gone. */
   | 'personal_missing'
   | 'head_missing'
+  /** Of a chain that there is not. */
+  | 'head_inserted'
   /** Its mac is wrong. */
   | 'head_forged'
   /** It says something else than the newest event. */
@@ -29,6 +33,7 @@ export type FindingCode =
   | 'checkpoint_missing'
   | 'checkpoint_forged'
   | 'checkpoint_contradicted'
+  | 'head_file_missing'
   | 'head_file_forged'
   | 'head_file_contradicted'
   | 'export_malformed'
@@ -42,7 +47,7 @@ export interface Verification {
   readonly events: number;
   /** How many retention removed from the front of the chains. */
   readonly pruned: number;
-  /** How many had their personal part erased with their user. */
+  /** How many have their personal part erased. */
   readonly erased: number;
   /** How many checkpoints were checked, and how many of these an earlier SECRET_KEY signed. */
   readonly checkpoints: number;

@@ -14,7 +14,7 @@ export { type AuditEvent, readTime } from './event.ts';
 export type { Finding, FindingCode, Verification } from './findings.ts';
 export { createHeadFile } from './head-file.ts';
 export type { EventPage } from './list.ts';
-export { auditMigrations } from './migrations.ts';
+export { auditMigrations, beginsAuditLog } from './migrations.ts';
 export { auditRoutes } from './routes.ts';
 export { verifyLog } from './verify.ts';
 export { type ExportToVerify, verifyExport } from './verify-export.ts';
@@ -22,8 +22,8 @@ export { type ExportToVerify, verifyExport } from './verify-export.ts';
 /** The audit log of an instance. */
 export interface Audit {
   record: Kernel['audit']['record'];
-  /** Signs what a new database holds; before anything is recorded. */
-  prepare(): Promise<void>;
+  /** Signs what a new database holds; before anything is recorded. `begins`: see `beginsAuditLog`. */
+  prepare(begins: boolean): Promise<void>;
   list(input: EventListInput): Promise<EventPage>;
   /** What a user may see of what happened to their account. */
   activity(userId: number, input: Pick<EventListInput, 'limit' | 'cursor'>): Promise<EventPage>;

@@ -1,9 +1,12 @@
-import type { Migration } from '../../database/database.ts';
+import type { Database, Migration } from '../../database/database.ts';
 import { chainNumbers } from './event.ts';
+import { hasUsers } from './store.ts';
+
+const firstMigration = '0009-audit';
 
 export const auditMigrations: readonly Migration[] = [
   {
-    id: '0009-audit',
+    id: firstMigration,
     statements: ({ integer, text }) => [
       // Nothing refers to users: what happened outlives whom it happened to. Times are texts, because they are hashed.
       `create table audit_events (
@@ -46,3 +49,12 @@ export const auditMigrations: readonly Migration[] = [
     ],
   },
 ];
+
+/**
+ * Whether a database has users and gets its audit log by migrations that it still lacks. The start that applies them signs
+ * what the log begins with; a later one cannot tell it from a log that somebody emptied.
+ */
+export async function beginsAuditLog(db: Database, migrations: readonly Migration[]): Promise<boolean> {
+  const missing = new Set((await db.pendingMigrations(migrations)).map(({ id }) => id));
+  return missing.has(firstMigration) && !missing.has('0001-users') && (await hasUsers(db.read));
+}

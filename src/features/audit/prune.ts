@@ -2,7 +2,15 @@ import type { Transaction } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
 import { chainNumbers, hashEvent, isWhole, lowestId } from './event.ts';
 import type { Seal } from './seal.ts';
-import { deleteChainEvents, listChainEvents, lockChain, replaceChain } from './store.ts';
+import {
+  deleteChainEvents,
+  findChain,
+  findRange,
+  hasEventBelow,
+  listChainEvents,
+  lockChain,
+  replaceChain,
+} from './store.ts';
 
 const batchSize = 500;
 const dayMs = 86_400_000;
@@ -15,15 +23,17 @@ export async function pruneLog(kernel: Kernel, seal: Seal): Promise<void> {
   const days = kernel.settings.AUDIT_RETENTION_DAYS;
   if (days === 0) return;
   const before = new Date(Math.floor(kernel.clock.now().getTime() / dayMs - days) * dayMs);
+  const belowId = lowestId(before);
+  // Most of the time there is nothing to do.
+  if (!(await hasEventBelow(kernel.db.read, belowId))) return;
   for (const chain of chainNumbers) {
-    // Most of the time there is nothing to do, and no transaction to begin for it.
-    const [oldest] = await listChainEvents(kernel.db.read, chain, {
-      after: -1,
-      upTo: Number.MAX_SAFE_INTEGER,
-      limit: 1,
-    });
-    if (oldest === undefined || oldest.id >= lowestId(before)) continue;
-    while (await kernel.db.transaction((tx) => pruneBatch(kernel, seal, tx, chain, before)));
+    const head = await findChain(kernel.db.read, chain);
+    if (head === undefined) continue;
+    // What stands before an old event is at least as old, whatever the clock said when it was recorded.
+    const range = { fromId: undefined, belowId, upTo: head.position };
+    const { last } = await findRange(kernel.db.read, chain, range);
+    if (last === null) continue;
+    while (await kernel.db.transaction((tx) => pruneBatch(kernel, seal, tx, { chain, upTo: last, before })));
   }
 }
 
@@ -32,16 +42,12 @@ async function pruneBatch(
   { audit, log }: Kernel,
   seal: Seal,
   tx: Transaction,
-  chain: number,
-  before: Date,
+  { chain, upTo, before }: { chain: number; upTo: number; before: Date },
 ): Promise<boolean> {
   const head = await lockChain(tx, chain);
   // What is not proven is left as it is; verification tells of it.
   if (head === undefined || !seal.isAuthentic(head)) return false;
-  const upTo = head.position;
-  const events = await listChainEvents(tx, chain, { after: head.base_position, upTo, limit: batchSize });
-  const young = events.findIndex(({ id }) => id >= lowestId(before));
-  const old = young === -1 ? events : events.slice(0, young);
+  const old = await listChainEvents(tx, chain, { after: head.base_position, upTo, limit: batchSize });
   const last = old.at(-1);
   if (last === undefined) return false;
 

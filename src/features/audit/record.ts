@@ -4,7 +4,7 @@ import { DoorwardError } from '../../errors.ts';
 import type { Kernel, NewAuditEvent } from '../../kernel.ts';
 import { currentOrigin } from '../../origin.ts';
 import { createEventIds, type EventRow, hashEvent, makeSalt } from './event.ts';
-import { type ChainRow, isUnused, readCheckpoint, type Seal } from './seal.ts';
+import { type ChainRow, readCheckpoint, type Seal } from './seal.ts';
 import { claimChain, createAppend, findEnds, findNewestCheckpoint, listHashes } from './store.ts';
 
 /** Makes what appends an event to a chain, in the transaction of what it tells. */
@@ -19,7 +19,7 @@ export function createRecord(
 
   async function claim(tx: Transaction): Promise<ChainRow> {
     const head = await claimChain(db, tx);
-    if (seal.isAuthentic(head) || isUnused(head)) return head;
+    if (seal.isAuthentic(head)) return head;
     await assertSameKey(tx);
     // Going on from a forged head as if it were ours would prove it right. Where the events end is only asked.
     const { last } = await findEnds(tx, head.chain);

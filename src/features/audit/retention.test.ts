@@ -63,6 +63,31 @@ onInstances('what is old goes, what is left can still be proven, and its removal
   assert.deepEqual((await audit.verify()).findings, []);
 });
 
+onInstances('an event of the future does not keep what is old after it', async (s) => {
+  const a = await s.open({ AUDIT_RETENTION_DAYS: 30 });
+  await recordEach(
+    a,
+    Array.from({ length: 60 }, () => ({ user_id: 1 })),
+  );
+  s.advance(300 * day);
+  await recordEach(
+    a,
+    Array.from({ length: 60 }, () => ({ user_id: 2 })),
+  );
+  s.advance(-300 * day);
+  await recordEach(
+    a,
+    Array.from({ length: 200 }, () => ({ user_id: 3 })),
+  );
+  s.advance(40 * day);
+  await recordEach(a, [{ user_id: 4 }]);
+  await a.doorward.audit.prune();
+  const left = await allEvents(a);
+  assert.ok(left.some(({ user_id }) => user_id === 4));
+  assert.ok(!left.some(({ user_id }) => user_id === 1 || user_id === 3));
+  assert.deepEqual((await a.doorward.audit.verify()).findings, []);
+});
+
 onInstances('0 keeps all', async (s) => {
   const a = await s.open({ AUDIT_RETENTION_DAYS: 0 });
   await recordEach(a, [{ user_id: 1 }]);

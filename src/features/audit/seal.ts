@@ -20,9 +20,9 @@ export interface ChainRow extends Head {
   readonly mac: string;
 }
 
-/** Whether nothing was ever recorded in it, so that no instance has closed it yet. */
-export function isUnused({ position, hash, base_position, broken_at, mac }: ChainRow): boolean {
-  return `${position}${hash}${base_position}${mac}` === '00' && broken_at === null;
+/** Whether it is as the migration leaves it, or as somebody who can write the database makes it look. */
+export function isUnused({ position, hash, base_position, base_hash, broken_at, mac }: ChainRow): boolean {
+  return `${position}${hash}${base_position}${base_hash}${mac}` === '00' && broken_at === null;
 }
 
 /** What is signed now and then: where all chains stand. */

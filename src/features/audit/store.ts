@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Database, Tables, Transaction } from '../../database/database.ts';
-import type { EventRow } from './event.ts';
+import { DoorwardError } from '../../errors.ts';
+import { chainNumbers, type EventRow } from './event.ts';
 import type { ChainRow, Head } from './seal.ts';
 
 /** A checkpoint as it is stored. */
@@ -52,9 +53,9 @@ export function createAppend(
     write(tx, [eventColumns.map((column) => event[column]), [position, hash, broken_at, mac, chain]]);
 }
 
-/** Any chain that nobody else holds, locked until the transaction ends. */
+/** Any of the chains that nobody else holds, locked until the transaction ends. A row of another number is none of ours. */
 export async function claimChain(db: Database, tx: Transaction): Promise<ChainRow> {
-  const row = await db.lockAnyRow(tx, 'audit_chains');
+  const row = await db.lockAnyRow(tx, 'audit_chains', 'chain', chainNumbers);
   if (row === undefined) throw new Error('the audit log has no chains: rows of audit_chains were removed');
   return row;
 }
@@ -137,16 +138,70 @@ export function findEnds(db: Kysely<Tables>, chain: number) {
 }
 
 /** An event that is in none of the chains. */
-export function findStray(
-  db: Kysely<Tables>,
-  chains: readonly number[],
-): Promise<{ id: string } | undefined> {
+export function findStray(db: Kysely<Tables>): Promise<{ id: string } | undefined> {
   return db
     .selectFrom('audit_events')
     .select('id')
-    .where('chain', 'not in', [...chains])
+    .where('chain', 'not in', [...chainNumbers])
     .limit(1)
     .executeTakeFirst();
+}
+
+/** The outermost event of a chain that is not up to `position`, whatever stands there as its position. */
+export function findBeyond(
+  db: Kysely<Tables>,
+  chain: number,
+  position: number,
+): Promise<Pick<EventRow, 'id' | 'position'> | undefined> {
+  return db
+    .selectFrom('audit_events')
+    .select(['id', 'position'])
+    .where('chain', '=', chain)
+    .where((eb) => eb.not(eb('position', '<=', position)))
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Whether there is an event whose id is below this one. */
+export async function hasEventBelow(db: Kysely<Tables>, id: string): Promise<boolean> {
+  const found = await db.selectFrom('audit_events').select('id').where('id', '<', id).limit(1).execute();
+  return found.length > 0;
+}
+
+/** Whether there are neither events nor checkpoints. */
+export async function isNothingTold(db: Kysely<Tables>): Promise<boolean> {
+  const events = await db.selectFrom('audit_events').select('id').limit(1).execute();
+  return events.length === 0 && (await findNewestCheckpoint(db)) === undefined;
+}
+
+export async function hasUsers(db: Kysely<Tables>): Promise<boolean> {
+  return (await db.selectFrom('users').select('id').limit(1).execute()).length > 0;
+}
+
+/** The audit log's tables that are not there, or not with the columns that they were made with. */
+export async function listUnreadable(db: Kysely<Tables>): Promise<string[]> {
+  const reads = {
+    audit_events: () => db.selectFrom('audit_events').select(eventColumns).limit(1).execute(),
+    audit_chains: () =>
+      db
+        .selectFrom('audit_chains')
+        .select(['chain', 'position', 'hash', 'base_position', 'base_hash', 'broken_at', 'mac'])
+        .limit(1)
+        .execute(),
+    audit_checkpoints: () =>
+      db.selectFrom('audit_checkpoints').select(['number', 'time', 'statement']).limit(1).execute(),
+  };
+  const unreadable: string[] = [];
+  for (const [table, read] of Object.entries(reads)) {
+    try {
+      await read();
+    } catch (error) {
+      if (error instanceof DoorwardError) throw error;
+      unreadable.push(table);
+    }
+  }
+  return unreadable;
 }
 
 export async function deleteChainEvents(tx: Transaction, chain: number, upTo: number): Promise<void> {

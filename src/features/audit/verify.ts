@@ -1,14 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Tables } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
-import {
-  type Anchor,
-  anchorsOf,
-  type ChainCheck,
-  checkErasures,
-  createChainCheck,
-  createPeople,
-} from './chain-check.ts';
+import { type Anchor, anchorsOf, type ChainCheck, createChainCheck } from './chain-check.ts';
 import { checkpointsKept, hashStatement } from './checkpoint.ts';
 import { chainNumbers } from './event.ts';
 import { createTally, type Tally, type Verification } from './findings.ts';
@@ -16,12 +9,14 @@ import { createHeadFile, type HeadFile } from './head-file.ts';
 import { readKeptCheckpoint } from './kept-checkpoint.ts';
 import { createSeal, openStatement, readCheckpoint, type Seal } from './seal.ts';
 import {
+  findBeyond,
   findChain,
   findEnds,
-  findNewestCheckpoint,
   findStray,
   listChainEvents,
+  listChains,
   listCheckpoints,
+  listUnreadable,
 } from './store.ts';
 
 const batchSize = 500;
@@ -38,7 +33,10 @@ export async function verifyLog(
   const seal = createSeal(secretKey);
   const file = createHeadFile(settings.AUDIT_HEAD_FILE);
   const tally = createTally();
-  const people = createPeople();
+  const unreadable = await listUnreadable(db.read);
+  for (const table of unreadable)
+    tally.find('table_missing', `table ${table}: it, or a column of it, was dropped`);
+  if (unreadable.length > 0) return tally.finish(seal.publicKey);
   // Statements before heads, heads before events: what is read later may go further, never less far.
   const anchors = [
     ...(await checkHeadFile(db.read, seal, file, tally)),
@@ -46,14 +44,17 @@ export async function verifyLog(
     ...(await checkCheckpoints(db.read, seal, tally)),
   ];
   for (const chain of chainNumbers) {
-    const check = createChainCheck(chain, anchors, people, tally);
+    const check = createChainCheck(chain, anchors, tally);
     await verifyChain(db.read, seal, chain, check, tally);
   }
-  const stray = await findStray(db.read, chainNumbers);
+  for (const { chain } of await listChains(db.read)) {
+    if (!chainNumbers.includes(chain))
+      tally.find('head_inserted', `chain ${chain}: there is no such chain`, { chain });
+  }
+  const stray = await findStray(db.read);
   if (stray !== undefined) {
     tally.find('event_inserted', `event ${stray.id}: it is in no chain`, { event_id: stray.id });
   }
-  checkErasures(people, tally);
   return tally.finish(seal.publicKey);
 }
 
@@ -97,17 +98,18 @@ async function verifyChain(
   if (check.position < head.position) await followRetention();
   if (check.position <= head.position) check.end(head);
 
-  const { first, last } = await findEnds(db, chain);
+  const { first } = await findEnds(db, chain);
   if (first !== null && first <= head.base_position) {
     const message = `chain ${chain}: event ${first} is before ${head.base_position}, up to where retention removed all`;
     find('event_inserted', message, { chain, position: first });
   }
-  // What was appended meanwhile has moved the head as well.
-  const isBeyond = (end: number | undefined) => last !== null && !(last <= (end ?? 0));
-  if (isBeyond(head.position) && isBeyond((await findChain(db, chain))?.position)) {
-    const message = `chain ${chain}: event ${last} is after ${head.position}, where it ends`;
-    find('event_inserted', message, { chain, position: head.position + 1 });
-  }
+  const beyond = await findBeyond(db, chain, head.position);
+  if (beyond === undefined) return;
+  // What was appended meanwhile has moved the head as well. On SQLite a position may be of another type.
+  const end = (await findChain(db, chain))?.position ?? 0;
+  if (typeof beyond.position === 'number' && beyond.position <= end) return;
+  const message = `chain ${chain}: event ${beyond.position} (${beyond.id}) is after ${head.position}, where it ends`;
+  find('event_inserted', message, { chain, position: head.position + 1, event_id: beyond.id });
 }
 
 /**
@@ -159,16 +161,22 @@ async function checkHeadFile(
     statement = await file?.read();
   } catch (error) {
     find('head_file_forged', `AUDIT_HEAD_FILE: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
   }
+  const stored = await listCheckpoints(db);
+  const newest = stored.at(-1)?.number ?? 0;
   const said = statement === undefined ? undefined : readCheckpoint(statement);
-  if (statement === undefined || said === undefined) return [];
+  if (statement === undefined || said === undefined) {
+    if (file !== undefined && newest > 0) find('head_file_missing', 'AUDIT_HEAD_FILE: there is no such file');
+    return [];
+  }
   const { checkpoint, publicKey } = said;
-  // That of an earlier key is good enough to contradict; the next checkpoint replaces it.
+  // One of an earlier key stays in it until the next checkpoint; that it is ours its successors in the database tell.
   const isOurs =
-    publicKey !== seal.publicKey ||
-    (await openStatement('audit-checkpoint', statement, publicKey)) !== undefined;
-  if (!isOurs) find('head_file_forged', 'AUDIT_HEAD_FILE: its signature is wrong');
-  const newest = (await findNewestCheckpoint(db))?.number ?? 0;
+    publicKey === seal.publicKey
+      ? (await openStatement('audit-checkpoint', statement, publicKey)) !== undefined
+      : stored.some((row) => row.statement === statement);
+  if (!isOurs) find('head_file_forged', 'AUDIT_HEAD_FILE: Doorward did not sign it');
   if (checkpoint.number > newest) {
     const message = `AUDIT_HEAD_FILE holds checkpoint ${checkpoint.number}, the database none after ${newest}`;
     find('head_file_contradicted', message);

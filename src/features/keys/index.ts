@@ -27,6 +27,7 @@ import {
 } from './store.ts';
 
 export {
+  assertSecretKey,
   changeSecretKey,
   findSecretKey,
   SecretKeyMismatchError,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { onEachDatabase } from '../../../test/support/databases.ts';
+import type { Transaction } from '../../database/database.ts';
 import { createTestDoorward } from '../../testing/index.ts';
 import { beginAttempt } from './attempt.ts';
 import type { Budget } from './budgets.ts';
@@ -108,5 +109,45 @@ onEachDatabase((database) => {
         ['hourly', 4],
       ],
     );
+  });
+
+  test('tries that begin and tries that succeed change the same rows and never wait in a ring', async (t) => {
+    const { doorward, close } = await createTestDoorward({
+      DATABASE_URL: await database.createUrl(),
+      SECRET_KEY: 'attempts-3f9c1b7e5a2d4860-not-a-sample',
+    });
+    t.after(() => close());
+    const { kernel } = doorward;
+    // PostgreSQL ends a ring by undoing one transaction, which is then run again.
+    let [transactions, runs] = [0, 0];
+    const { transaction } = kernel.db;
+    t.mock.method(kernel.db, 'transaction', (work: (tx: Transaction) => Promise<unknown>) => {
+      transactions += 1;
+      return transaction((tx) => {
+        runs += 1;
+        return work(tx);
+      });
+    });
+    // The row's key comes first in one plan and last in the other.
+    const rule = { kind: 'row', free: 1000, maxWaitSeconds: 4, max: 2000 } as const;
+    const middle: Budget = { ...hourly, key: 'm', rule: { kind: 'hourly', max: 1000 } };
+    const forgets = { ...row, key: 'a', rule };
+    const plans = ['b', 'z'].map((key) => ({ ...row, key, rule }));
+    const run = async (number: number) => {
+      const own = plans[number % 2] ?? forgets;
+      const alsoForgets = [number % 4 < 2 ? 'a' : 'y'];
+      const budgets = number % 3 === 0 ? [forgets, own, middle] : [own, middle];
+      const attempt = await beginAttempt(kernel, { policy: 'login', budgets, alsoForgets, isKnown: false });
+      await attempt.take();
+      await kernel.db.transaction(attempt.succeed);
+    };
+    for (let round = 0; round < 3; round++) {
+      const outcomes = await Promise.allSettled(Array.from({ length: 60 }, (_, number) => run(number)));
+      assert.deepEqual(
+        outcomes.filter(({ status }) => status === 'rejected'),
+        [],
+      );
+    }
+    assert.equal(runs, transactions);
   });
 });

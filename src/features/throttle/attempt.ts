@@ -3,7 +3,7 @@ import type { AuditKind } from '../../audit-kinds.ts';
 import type { Tables, Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import { type Budget, closedUntil, describeBudget, expiryOf, hasRunOut, latestOf } from './budgets.ts';
+import { type Budget, closedUntil, describeBudget, expiryOf, hasRunOut, latestExpiryOf } from './budgets.ts';
 import {
   type Count,
   closeUntil,
@@ -117,11 +117,15 @@ export async function beginAttempt(kernel: Kernel, plan: Plan): Promise<Attempt>
       await noteRunOut(tx, [...taken, ...also], userId);
     },
     async succeed(tx) {
-      const forgotten = (plan.alsoForgets ?? []).map((key) => ({ key, budget: undefined }));
-      for (const count of inOrder([...taken, ...forgotten])) {
-        if (count.budget?.rule.kind === 'hourly') await uncountFailure(tx, count);
-        else await deleteCounter(tx, count.key);
-      }
+      const steps = [
+        ...taken.map((count) => ({
+          key: count.key,
+          run: () =>
+            count.budget.rule.kind === 'row' ? deleteCounter(tx, count.key) : uncountFailure(tx, count),
+        })),
+        ...(plan.alsoForgets ?? []).map((key) => ({ key, run: () => deleteCounter(tx, key) })),
+      ];
+      for (const { run } of inOrder(steps)) await run();
     },
     async within(work, isCounted) {
       try {
@@ -155,13 +159,10 @@ async function countIn(
 }
 
 function validityOf(budget: Budget, now: Date): Validity {
-  const { expiry, wait } = latestOf(budget, now);
   return {
     key: budget.key,
     now: now.toISOString(),
-    latest_expiry: expiry.toISOString(),
-    latest_wait: wait.toISOString(),
-    max: budget.rule.max,
+    latest_expiry: latestExpiryOf(budget, now).toISOString(),
   };
 }
 

@@ -40,12 +40,9 @@ export function expiryOf({ rule }: Budget, now: Date): Date {
   return new Date(now.getTime() + (rule.kind === 'hourly' ? hourMs : rowMs));
 }
 
-/** Later than any counter, and later than any wait but the last, that a failure of now or before can have written. */
-export function latestOf(budget: Budget, now: Date): { expiry: Date; wait: Date } {
-  const { rule } = budget;
-  const expiry = new Date(expiryOf(budget, now).getTime() + clockToleranceMs);
-  if (rule.kind === 'hourly') return { expiry, wait: expiry };
-  return { expiry, wait: new Date(now.getTime() + rule.maxWaitSeconds * 1000 + clockToleranceMs) };
+/** Later than any counter ends that says something. */
+export function latestExpiryOf(budget: Budget, now: Date): Date {
+  return new Date(expiryOf(budget, now).getTime() + clockToleranceMs);
 }
 
 /** Seconds to wait after so many failures in a row; Infinity when there is no next try. */

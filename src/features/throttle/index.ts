@@ -11,6 +11,7 @@ import {
   deleteExpiredCounters,
   findAddress,
   findDeviceEpoch,
+  moveCounter,
   raiseDeviceEpoch,
 } from './store.ts';
 
@@ -100,6 +101,14 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
 
   // What was guessed while the address was nobody's is not to wait for its owner.
   events.on('user.created', (tx, { email }) => deleteCountersOf(tx, budgets.accountKey(email)));
+
+  // The row of failures is the account's, or each change of the address would make it free to guess at again.
+  events.on('user.readdressed', async (tx, { from, to }) => {
+    const [fromKey, toKey] = [budgets.accountKey(from), budgets.accountKey(to)];
+    if (fromKey === toKey) return;
+    await deleteCountersOf(tx, toKey);
+    await moveCounter(tx, fromKey, toKey);
+  });
 
   events.on('password.changed', async (tx, { user_id, sid }) => {
     // The owner who knew the old one keeps the devices; a reset may be the answer to a stolen one.

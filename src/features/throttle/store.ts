@@ -17,14 +17,11 @@ declare module '../../database/database.ts' {
   }
 }
 
-/** When a counter of `key` says something, and when its wait holds: see `latestOf`. */
+/** When a counter of `key` says something: it ends after `now`, and not after `latest_expiry`. */
 export interface Validity {
   key: string;
   now: string;
   latest_expiry: string;
-  latest_wait: string;
-  /** So many failures hold until the counter expires. */
-  max: number;
 }
 
 const isOver = ({ now, latest_expiry }: Validity) =>
@@ -32,7 +29,6 @@ const isOver = ({ now, latest_expiry }: Validity) =>
 
 const isOpen = (validity: Validity) =>
   sql<boolean>`(throttle_counters.blocked_until is null or throttle_counters.blocked_until <= ${validity.now}
-    or (throttle_counters.blocked_until > ${validity.latest_wait} and throttle_counters.failures < ${validity.max})
     or ${isOver(validity)})`;
 
 /** The counters among those named that let nobody through. */
@@ -122,6 +118,21 @@ export async function uncountFailure(
 
 export async function deleteCounter(tx: Transaction, key: string): Promise<void> {
   await tx.deleteFrom('throttle_counters').where('key', '=', key).execute();
+}
+
+/** Gives a counter another key, over whatever is counted there in the meantime. */
+export async function moveCounter(tx: Transaction, from: string, to: string): Promise<void> {
+  const counter = await tx
+    .deleteFrom('throttle_counters')
+    .where('key', '=', from)
+    .returning(['failures', 'blocked_until', 'expires_at'])
+    .executeTakeFirst();
+  if (counter === undefined) return;
+  await tx
+    .insertInto('throttle_counters')
+    .values({ ...counter, key: to })
+    .onConflict((conflict) => conflict.column('key').doUpdateSet(counter))
+    .execute();
 }
 
 /** Forgets the counter of an address or a user, and all whose keys begin with it and a dot. */
