@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { onEachDatabase } from '../../../test/support/databases.ts';
-import type { Transaction } from '../../database/database.ts';
+import type { Database, Transaction } from '../../database/database.ts';
 import { createTestDoorward } from '../../testing/index.ts';
 import { beginAttempt } from './attempt.ts';
 import type { Budget } from './budgets.ts';
@@ -120,7 +120,7 @@ onEachDatabase((database) => {
     const { kernel } = doorward;
     // PostgreSQL ends a ring by undoing one transaction, which is then run again.
     let [transactions, runs] = [0, 0];
-    const { transaction } = kernel.db;
+    const transaction = kernel.db.transaction.bind(kernel.db) as Database['transaction'];
     t.mock.method(kernel.db, 'transaction', (work: (tx: Transaction) => Promise<unknown>) => {
       transactions += 1;
       return transaction((tx) => {
