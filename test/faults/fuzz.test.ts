@@ -10,7 +10,9 @@ import { type Client, createClient, NoAnswerError, type RawAnswer } from '../sup
 import { createRandom, seed } from '../support/fault-random.ts';
 import { type Actor, createRequests, type GeneratedRequest, secretMark } from '../support/fault-requests.ts';
 
-const requestCount = { SQLite: 20_000, PostgreSQL: 2_000 };
+/** The whole number is 20,000: DOORWARD_FUZZ_REQUESTS=20000. */
+const requests = Number(process.env.DOORWARD_FUZZ_REQUESTS ?? 6_000);
+const requestCount = { SQLite: requests, PostgreSQL: requests / 5 };
 const workers = 16;
 /** How often a worker looks whether its accounts are still there. */
 const reviveEvery = 40;
