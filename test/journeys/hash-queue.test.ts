@@ -64,9 +64,10 @@ journey(
 
 journey('in a full queue a session or a known device takes the place of a stranger', async (open) => {
   const { doorward, signIn, logIn, request } = await open({ HASH_CONCURRENCY: 1, HASH_QUEUE_LIMIT: 2 });
-  const user = await signIn();
+  // Two users: of one alone, not so many go first that nobody else comes to the slot.
+  const [user, other] = [await signIn(), await signIn()];
   const { queue } = doorward.passwords;
-  const { device_token } = (await logIn(user.email)).body;
+  const { device_token } = (await logIn(other.email)).body;
   const gate = createGate();
   const running = queue.run(() => gate.opened);
   const first = logIn('first@example.com');
@@ -77,7 +78,7 @@ journey('in a full queue a session or a known device takes the place of a strang
   const change = { current_password: password, new_password: 'NewSecure456!' };
   const changed = request('POST', '/auth/me/password', { json: change, token: user.access_token });
   assertFailure(await second, 503, 'Service is overloaded', 'overloaded');
-  const form = { username: user.email, password };
+  const form = { username: other.email, password };
   const known = request('POST', '/auth/login', { form, headers: { 'x-device-token': device_token } });
   assertFailure(await first, 503, 'Service is overloaded', 'overloaded');
   assert.equal(queue.waiting, 2);
