@@ -13,7 +13,7 @@ import { Writers } from '../support/fault-writers.ts';
 import { startPostgres } from '../support/postgres.ts';
 
 /** The whole number is 300: DOORWARD_FAULT_ROUNDS=300. */
-const killRounds = Number(process.env.DOORWARD_FAULT_ROUNDS ?? 16);
+const killRounds = Number(process.env.DOORWARD_FAULT_ROUNDS ?? 10);
 const killChains = 2;
 const databaseKillRounds = Math.ceil(killRounds / 8);
 const writersAtOnce = 6;

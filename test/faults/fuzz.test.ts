@@ -11,7 +11,7 @@ import { createRandom, seed } from '../support/fault-random.ts';
 import { type Actor, createRequests, type GeneratedRequest, secretMark } from '../support/fault-requests.ts';
 
 /** The whole number is 20,000: DOORWARD_FUZZ_REQUESTS=20000. */
-const requests = Number(process.env.DOORWARD_FUZZ_REQUESTS ?? 6_000);
+const requests = Number(process.env.DOORWARD_FUZZ_REQUESTS ?? 4_000);
 const requestCount = { SQLite: requests, PostgreSQL: requests / 5 };
 const workers = 16;
 /** How often a worker looks whether its accounts are still there. */
