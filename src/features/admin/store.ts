@@ -181,7 +181,7 @@ async function isCommon(db: Database, search: string): Promise<boolean> {
     ? db.matchingIds('users', 'search_text', search)
     : allMatches(db, search, 'id');
   const { rows } = await sql<{ found: number }>`select count(*) as found
-    from (select 1 from ${ids} as ids limit ${few + 1}) as some`.execute(db.read);
+    from (select 1 from ${ids} as ids limit ${few + 1}) as counted`.execute(db.read);
   return (rows[0]?.found ?? 0) > few;
 }
 
