@@ -354,3 +354,33 @@ journey('a cursor that is not of this list, or beside skip, is 422', async (open
     assert.deepEqual(answer.body.detail[0].loc, ['query', 'cursor'], query);
   }
 });
+
+journey(
+  'who stands behind the first 4,000 of an order is found, by few letters and by many',
+  async (open) => {
+    const { doorward, request, signIn } = await open();
+    const { access_token: token } = await signIn({ email: 'admin@example.com', is_admin: true });
+    const hashed_password = await doorward.passwords.hash('SecurePass123!');
+    const account = (email: string, name: string) => ({
+      ...{ email, name, hashed_password },
+      ...{ is_active: true, is_admin: false, created_at: undefined },
+    });
+    for (let batch = 0; batch < 9; batch++) {
+      await doorward.accounts.import(
+        Array.from({ length: 480 }, (_, index) => account(`a${batch}-${index}@example.com`, `Aaa ${index}`)),
+      );
+    }
+    await doorward.accounts.import([account('zz-last@example.org', 'Zz Last')]);
+    for (const q of ['z', 'zz', 'last', 'example.org']) {
+      for (const sort of ['name', 'email', 'id', 'created_at']) {
+        const { status, body, text } = await request('GET', `/auth/users?q=${q}&sort=${sort}`, { token });
+        assert.equal(status, 200, text);
+        assert.deepEqual(
+          body.map(({ email }: { email: string }) => email),
+          ['zz-last@example.org'],
+          `${q} ${sort}`,
+        );
+      }
+    }
+  },
+);
