@@ -67,24 +67,28 @@ export default {
     layer(
       'throttle-below',
       '^src/features/throttle/',
-      '^src/features/(passwords|accounts|keys|sessions|revocations|services|admin|health)/',
+      '^src/features/(passwords|accounts|keys|sessions|revocations|services|admin|restore|health)/',
     ),
     layer(
       'passwords-below',
       '^src/features/passwords/',
-      '^src/features/(accounts|keys|sessions|revocations|services|admin|health)/',
+      '^src/features/(accounts|keys|sessions|revocations|services|admin|restore|health)/',
     ),
     layer(
       'accounts-below',
       '^src/features/accounts/',
-      '^src/features/(keys|sessions|revocations|services|admin|health)/',
+      '^src/features/(keys|sessions|revocations|services|admin|restore|health)/',
     ),
     layer(
       'keys-below',
       '^src/features/keys/',
-      '^src/features/(accounts|passwords|sessions|revocations|services|admin|health)/',
+      '^src/features/(accounts|passwords|sessions|revocations|services|admin|restore|health)/',
     ),
-    layer('sessions-below', '^src/features/sessions/', '^src/features/(revocations|services|admin|health)/'),
+    layer(
+      'sessions-below',
+      '^src/features/sessions/',
+      '^src/features/(revocations|services|admin|restore|health)/',
+    ),
     layer(
       'only-the-command-line-on-top',
       '^src/(doorward|app|plugin|server|settings|kernel)\\.ts$',

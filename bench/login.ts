@@ -12,12 +12,21 @@ const seconds = 4;
 /** Enough that a hash always waits, few enough that none is refused. */
 const connections = slots * 4;
 
-async function prepare(database: BenchDatabase) {
-  const settings = { DATABASE_URL: await database.createUrl(), LOG_LEVEL: 'silent', HASH_CONCURRENCY: slots };
+/** A server whose hash slots one of its users can fill by right logins. */
+export async function prepareLogins(
+  database: BenchDatabase,
+  {
+    users: count,
+    connections,
+    settings: more = {},
+  }: { users: number; connections: number; settings?: object },
+) {
+  const DATABASE_URL = await database.createUrl();
+  const settings = { DATABASE_URL, LOG_LEVEL: 'silent', HASH_CONCURRENCY: slots, ...more };
   const server = await startChild('doorward-server.ts', settings);
   const { users } = await server.ask<{ users: { email: string; password: string; token: string }[] }>({
     do: 'sign in',
-    users: connections,
+    users: count,
   });
   const { url } = await server.ask<{ url: string }>({ do: 'listen' });
   const [user] = users;
@@ -30,7 +39,7 @@ async function prepare(database: BenchDatabase) {
 
 /** `POST /auth/login` against the hash alone. */
 export async function login(database: BenchDatabase, rounds: number): Promise<Row[]> {
-  const { server, user, logins } = await prepare(database);
+  const { server, user, logins } = await prepareLogins(database, { users: connections, connections });
   const client = await startChild('client.ts');
   const alone = await startChild('argon2-alone.ts');
   const { password } = user;
@@ -63,7 +72,7 @@ export async function login(database: BenchDatabase, rounds: number): Promise<Ro
 
 /** What logins that take every hash slot do to everybody else, and to the memory. */
 export async function underLogins(database: BenchDatabase, rounds: number): Promise<Row[]> {
-  const { server, url, user, logins } = await prepare(database);
+  const { server, url, user, logins } = await prepareLogins(database, { users: connections, connections });
   const [client, flooder] = [await startChild('client.ts'), await startChild('client.ts')];
   const headers = { authorization: `Bearer ${user.token}` };
   const drip = (length: number) =>

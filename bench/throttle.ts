@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Flooded } from './client.ts';
+import { prepareLogins } from './login.ts';
 import { startChild } from './processes.ts';
 import { median, type Row } from './report.ts';
 import type { BenchDatabase } from './run.ts';
@@ -9,22 +10,8 @@ const seconds = 4;
 /** A hash always waits, and no account has so many tries under way that it is throttled. */
 const connections = Math.min(slots + 1, 4);
 
-async function prepare(database: BenchDatabase, RATE_LIMITS: 'on' | 'off') {
-  const DATABASE_URL = await database.createUrl();
-  const settings = { DATABASE_URL, RATE_LIMITS, LOG_LEVEL: 'silent', HASH_CONCURRENCY: slots };
-  const server = await startChild('doorward-server.ts', settings);
-  const { users } = await server.ask<{ users: { email: string; password: string }[] }>({
-    do: 'sign in',
-    users: 1,
-  });
-  const { url } = await server.ask<{ url: string }>({ do: 'listen' });
-  const [user] = users;
-  if (user === undefined) throw new Error('Nobody signed in');
-  const body = new URLSearchParams({ username: user.email, password: user.password }).toString();
-  const headers = [{ 'content-type': 'application/x-www-form-urlencoded' }];
-  const logins = { do: 'flood', method: 'POST', url: `${url}/auth/login`, headers, body, connections };
-  return { server, logins };
-}
+const prepare = (database: BenchDatabase, RATE_LIMITS: 'on' | 'off') =>
+  prepareLogins(database, { users: 1, connections, settings: { RATE_LIMITS } });
 
 /** `POST /auth/login` with the budgets against the same without. */
 export async function throttle(database: BenchDatabase, rounds: number): Promise<Row[]> {
@@ -32,7 +19,7 @@ export async function throttle(database: BenchDatabase, rounds: number): Promise
   const off = await prepare(database, 'off');
   const client = await startChild('client.ts');
   const seen: { on: number; off: number }[] = [];
-  const rate = async ({ logins }: typeof on) => {
+  const rate = async ({ logins }: Awaited<ReturnType<typeof prepare>>) => {
     const { perSecond, failed } = await client.ask<Flooded>({ ...logins, seconds });
     if (failed > 0) throw new Error(`${failed} logins failed`);
     return perSecond;

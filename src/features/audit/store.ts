@@ -20,27 +20,28 @@ declare module '../../database/database.ts' {
   }
 }
 
-const eventColumns = [
-  'id',
-  'chain',
-  'position',
-  'time',
-  'kind',
-  'result',
-  'actor',
-  'user_id',
-  'request_id',
-  'personal',
-  'salt',
-  'personal_hash',
-  'hash',
-] as const satisfies (keyof EventRow)[];
+/** An event to prepare the statement with. Its fields are the columns that are written, in this order. */
+const sample: EventRow = {
+  id: '',
+  chain: 0,
+  position: 0,
+  time: '',
+  kind: 'login.failed',
+  result: 'failure',
+  actor: null,
+  user_id: null,
+  request_id: null,
+  personal: null,
+  salt: null,
+  personal_hash: null,
+  hash: '',
+};
+const eventColumns = Object.keys(sample) as (keyof EventRow)[];
 
 /** Makes what adds an event to its chain and moves the chain's head. */
 export function createAppend(
   db: Database,
 ): (tx: Transaction, event: EventRow, head: ChainRow) => Promise<void> {
-  const sample = Object.fromEntries(eventColumns.map((column) => [column, ''])) as unknown as EventRow;
   const write = db.preparedWrites([
     db.read.insertInto('audit_events').values(sample).compile(),
     db.read

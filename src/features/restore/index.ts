@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Tables, Transaction } from '../../database/database.ts';
 import { revocationsLock, signingKeysLock } from '../../database/lock-names.ts';
 import type { Kernel } from '../../kernel.ts';
+import { lastRevocation } from '../revocations/index.ts';
 import {
   copyRotations,
   describeAuditHeads,
@@ -9,7 +10,6 @@ import {
   findUnknownSids,
   insertMissingKeys,
   type LiveSession,
-  lastRevocationId,
   listLive,
   listLiveAmong,
   listServiceNames,
@@ -63,7 +63,7 @@ export async function settleRestored(
     }
     // Followers of the feed may have read further than the backup goes, nobody knows how far when nothing is left to
     // ask. Revocations come slower than milliseconds, so that no number from here on was ever given.
-    const lastGiven = Math.max(await lastRevocationId(tx), previous?.lastIdentity('revocations') ?? 0);
+    const lastGiven = Math.max(await lastRevocation(tx), previous?.lastIdentity('revocations') ?? 0);
     await db.raiseIdentity(tx, 'revocations', Math.max(lastGiven, now.getTime()));
     if (previous !== undefined) {
       await takeRevocations(tx, previous, now);

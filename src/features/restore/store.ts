@@ -69,17 +69,6 @@ export async function findUnknownSids(
   return new Set(sids.filter((sid) => !found.has(sid)));
 }
 
-/** The highest number of a revocation there is; 0 when there is none. */
-export async function lastRevocationId(db: Kysely<Tables>): Promise<number> {
-  const row = await db
-    .selectFrom('revocations')
-    .select('id')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.id ?? 0;
-}
-
 export function listUnexpiredRevocations(db: Kysely<Tables>, after: number, now: string, limit: number) {
   return db
     .selectFrom('revocations')

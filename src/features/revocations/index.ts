@@ -7,6 +7,7 @@ import { deleteExpiredRevocations, insertRevocations } from './store.ts';
 export type { FeedMessage, SignedMessage } from './feed.ts';
 export { revocationMigrations } from './migrations.ts';
 export { revocationRoutes } from './routes.ts';
+export { lastRevocation } from './store.ts';
 
 /** Tells services that verify access tokens by themselves which sessions have ended. */
 export interface Revocations {
