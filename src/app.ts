@@ -10,6 +10,7 @@ import Fastify, {
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
 import { securityHeaders, sendNotFound } from './http/replies.ts';
+import { LazyChildLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';
 import { createPlugin, type PluginOptions } from './plugin.ts';
 import type { GivenSettings } from './settings.ts';
@@ -45,6 +46,7 @@ export async function createDoorward(
     const app = Fastify({
       ...serverOptions,
       loggerInstance: core.kernel.log as FastifyBaseLogger,
+      childLoggerFactory: (parent, bindings, options) => new LazyChildLog(parent, bindings, options),
       logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     });
     prepare?.(app);

@@ -17,6 +17,7 @@ export function installClientAddress(
   const trusted = readNetworks(settings.TRUSTED_PROXIES) ?? [];
   const header = settings.TRUSTED_PROXY_HEADER;
   const readEntries = header === 'forwarded' ? readForwarded : readForwardedFor;
+  const hostAddress = createHostAddress();
   app.decorateRequest('clientAddress', '');
   // At once: of a client that hangs up nothing is known later.
   app.addHook('onRequest', (request, _reply, done) => {
@@ -28,9 +29,21 @@ export function installClientAddress(
   });
 }
 
+/** Spellings that were read already: a connection's requests all come from one. */
+const maxKnownAddresses = 1_000;
+
 /** Without proxies of ours the host's own `trustProxy` decides. */
-function hostAddress({ ip }: FastifyRequest): string {
-  return readAddress(ip ?? '') ?? '';
+function createHostAddress(): (request: FastifyRequest) => string {
+  const known = new Map<string, string>();
+  return ({ ip = '' }) => {
+    let address = known.get(ip);
+    if (address === undefined) {
+      address = readAddress(ip) ?? '';
+      if (known.size >= maxKnownAddresses) known.clear();
+      known.set(ip, address);
+    }
+    return address;
+  };
 }
 
 /**

@@ -41,7 +41,13 @@ export function failureBody(code: FailureCode): string {
  * prefix. Without a prefix the 404 belongs to the host.
  */
 export function installReplies(app: FastifyInstance): void {
-  app.addHook('onRequest', prepareReply);
+  // Most requests spell a path without parameters to the letter. Looking it up is cheap; `routeOptions`, which Fastify
+  // makes anew whenever it is read, is not.
+  const plainPaths = new Set<string>();
+  app.addHook('onRoute', ({ url }) => {
+    if (!/[:*]/.test(url)) plainPaths.add(url);
+  });
+  app.addHook('onRequest', (request, reply, done) => prepareReply(plainPaths, request, reply, done));
   app.setErrorHandler(sendError);
   if (app.prefix !== '') app.setNotFoundHandler(sendNotFound);
 }
@@ -109,10 +115,16 @@ function logFailure(request: FastifyRequest, failure: DoorwardError | Validation
   else if (message !== failure.detail) request.log.info({ code, reason: message }, 'request refused');
 }
 
-function prepareReply(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+function prepareReply(
+  plainPaths: ReadonlySet<string>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: HookHandlerDoneFunction,
+): void {
   reply.headers(securityHeaders).header('x-request-id', request.id);
   // Answered here, before a body is read.
-  if (request.is404 || !isSpelledAsRouted(request)) sendFailure(reply, new DoorwardError('not_found'));
+  const isFound = plainPaths.has(request.url) || (!request.is404 && isSpelledAsRouted(request));
+  if (!isFound) sendFailure(reply, new DoorwardError('not_found'));
   else if (!isDecodable(request.url) || isWithoutHost(request))
     sendFailure(reply, new DoorwardError('bad_request'));
   else done();
