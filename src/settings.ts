@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { argon2BelowOwaspMinimum } from './crypto/password-hash.ts';
+import { parseEmailAddress } from './email-address.ts';
 import { readNetworks } from './network.ts';
 
 /**
@@ -96,6 +97,23 @@ export function isUsableSecret(value: string): boolean {
   const lower = value.toLowerCase();
   const isSample = sampleSecrets.some((sample) => lower.includes(sample));
   return Buffer.byteLength(value) >= 32 && !isSample && new Set(value).size >= 8;
+}
+
+/** Where mails are handed over. Options of the connection are not taken from it: they could switch off the checks of TLS. */
+function isMailUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, pathname, search, hash } = new URL(value);
+  return /^smtps?:$/.test(protocol) && hostname !== '' && /^\/?$/.test(pathname) && `${search}${hash}` === '';
+}
+
+/** A name and an address out of `NAME <address>` or an address alone; undefined for anything else. */
+export function readMailbox(value: string): { name: string; address: string } | undefined {
+  const [, name = '', bracketed] = /^([^<>"\p{C}]*)<([^<>]+)>$/u.exec(value) ?? [];
+  const address = (bracketed ?? value).trim();
+  return parseEmailAddress(address) === undefined &&
+    !/^[\w.+-]+@(localhost|[\w.-]+|\[[\d.:a-f]+\])$/i.test(address)
+    ? undefined
+    : { name: name.trim(), address };
 }
 
 const collectorUrl = 'an http or https URL without user name, password, query or fragment';
@@ -227,6 +245,86 @@ const definitions = {
   ),
 
   REGISTRATION: choice(['open', 'invite', 'closed'], 'Who may sign up: anybody, invited people, nobody.'),
+  REQUIRE_VERIFIED_EMAIL: choice(
+    ['off', 'on'],
+    'Whether a login waits until the address is verified, and sends the verification again.',
+  ),
+  HIDE_REGISTERED_EMAILS: choice(
+    ['off', 'on'],
+    'Whether no answer tells who has an account, sign-up included; takes REQUIRE_VERIFIED_EMAIL.',
+  ),
+  EMAIL_LOGIN: choice(['off', 'on'], 'Whether people may log in by a mail instead of a password.'),
+  RECENT_LOGIN_MINUTES: duration(
+    '15',
+    1,
+    1440,
+    'Minutes after a login within which an email is changed without the current password.',
+  ),
+  DELETION_GRACE_DAYS: duration(
+    '0',
+    0,
+    3650,
+    'Days after which an account that its owner closed is erased; until then a login restores it. 0: at once.',
+  ),
+  UNVERIFIED_EXPIRE_DAYS: duration(
+    '0',
+    0,
+    3650,
+    'Days after which an account whose address was never verified is erased; 0: never.',
+  ),
+
+  MAIL_URL: {
+    default: undefined,
+    accepts: 'smtp://USER:PASSWORD@HOST:PORT or smtps://…',
+    help: 'The server that mails are handed to. Unset: they stay in the outbox, where administrators read them.',
+    secret: true,
+    parse: (value) => (isMailUrl(value) ? value : undefined),
+  } as Setting<string>,
+  MAIL_FROM: text(
+    undefined,
+    'an address, or NAME <address>',
+    'Sender of all mails. By default PRODUCT_NAME at the host of PUBLIC_URL.',
+    (value) => readMailbox(value) !== undefined,
+  ),
+  MAIL_TEMPLATES: text(
+    undefined,
+    'the path of a folder',
+    'Folder with templates and messages of your own, which come before the built-in ones.',
+    (value) => value !== '' && !value.includes('\0'),
+  ),
+  ACCOUNT_URL: text(
+    undefined,
+    'an http or https URL without a trailing slash, query or fragment',
+    'Where the pages are that links in mails lead to. By default PUBLIC_URL/account.',
+    isHttpOrigin,
+  ),
+  PRODUCT_NAME: text(
+    'Doorward',
+    'a text of 1 to 60 characters without control characters',
+    'What mails and pages call the product.',
+    (value) => /^[^\p{C}<>"]{1,60}$/u.test(value) && value.trim() === value,
+  ),
+  PRODUCT_COLOR: text(
+    '#1f6feb',
+    'a colour such as #1f6feb',
+    'Colour of buttons in mails and pages.',
+    (value) => /^#[0-9a-f]{6}$/i.test(value),
+  ),
+  PRODUCT_LOGO_URL: text(
+    undefined,
+    'an https URL',
+    'Picture at the head of mails and pages. Unset: none.',
+    (value) => URL.canParse(value) && new URL(value).protocol === 'https:' && new URL(value).href === value,
+  ),
+  VERIFY_EMAIL_EXPIRE_HOURS: duration('24', 0.01, 8760, 'Hours a link that verifies an address works.'),
+  RESET_PASSWORD_EXPIRE_MINUTES: duration('30', 1, 10_080, 'Minutes a link that resets a password works.'),
+  EMAIL_LOGIN_EXPIRE_MINUTES: duration('15', 1, 1440, 'Minutes a link that logs in works.'),
+  INVITATION_EXPIRE_DAYS: duration('7', 0.01, 365, 'Days an invitation can be accepted.'),
+  EMAIL_UNDO_EXPIRE_DAYS: duration('7', 0.01, 365, 'Days a change of the email can be undone.'),
+  MAIL_CODE_EXPIRE_MINUTES: duration('10', 1, 1440, 'Minutes the code of a mail works.'),
+  MAIL_CODE_TRIES: integer('5', 1, 100, 'Tries that the code of a mail takes.'),
+  OUTBOX_RETENTION_DAYS: duration('30', 1, 3650, 'Days the outbox keeps mails that were sent or given up.'),
+
   PASSWORD_POLICY: choice(
     ['composition', 'nist'],
     'composition: upper case, lower case, digit and special character; nist: 15 characters, no composition.',
@@ -274,6 +372,18 @@ const definitions = {
     'Failed logins that a network may make an hour; IPv6 counts by /64.',
   ),
   THROTTLE_NETWORK_SIGN_UPS_PER_HOUR: integer('60', 1, 1_000_000, 'Sign-ups that a network may try an hour.'),
+  THROTTLE_ADDRESS_MAILS_PER_HOUR: integer(
+    '5',
+    1,
+    1_000_000,
+    'Mails that can be asked for to one address an hour; the same for one user.',
+  ),
+  THROTTLE_NETWORK_MAILS_PER_HOUR: integer(
+    '50',
+    1,
+    1_000_000,
+    'Mails that a network may ask for an hour, and links and codes that it may try in vain.',
+  ),
   THROTTLE_NETWORK_SETUPS_PER_HOUR: integer(
     '20',
     1,
@@ -292,8 +402,22 @@ type Definitions = typeof definitions;
 type SettingName = keyof Definitions;
 type ValueOf<K extends SettingName> = Definitions[K] extends Setting<infer T> ? T : never;
 /** Unset unless given. */
-type UnsetName = 'METRICS_PORT' | 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT';
-type OptionalName = 'PUBLIC_URL' | 'SECRET_KEY' | 'ISSUER' | 'AUDIENCE' | 'AUDIT_HEAD_FILE' | UnsetName;
+type UnsetName =
+  | 'METRICS_PORT'
+  | 'OTEL_EXPORTER_OTLP_ENDPOINT'
+  | 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'
+  | 'MAIL_URL'
+  | 'MAIL_TEMPLATES'
+  | 'PRODUCT_LOGO_URL';
+type OptionalName =
+  | 'PUBLIC_URL'
+  | 'ACCOUNT_URL'
+  | 'MAIL_FROM'
+  | 'SECRET_KEY'
+  | 'ISSUER'
+  | 'AUDIENCE'
+  | 'AUDIT_HEAD_FILE'
+  | UnsetName;
 
 /** Settings as a caller of `createDoorward` may give them: typed values, or text as in the environment. */
 export type GivenSettings = { readonly [K in SettingName]?: ValueOf<K> | string | undefined };
@@ -305,6 +429,8 @@ export type Settings = {
   readonly [K in UnsetName]?: ValueOf<K> | undefined;
 } & {
   readonly PUBLIC_URL: string;
+  readonly ACCOUNT_URL: string;
+  readonly MAIL_FROM: string;
   readonly ISSUER: string;
   readonly AUDIENCE: string | undefined;
   /** None in memory, and on PostgreSQL unless it is given. */
@@ -371,8 +497,13 @@ export function readSettings(given: GivenSettings): Settings {
   if (read.METRICS_PORT === read.PORT && read.PORT !== 0) {
     throw new SettingsError(['METRICS_PORT must be another port than PORT']);
   }
+  if (read.HIDE_REGISTERED_EMAILS === 'on' && read.REQUIRE_VERIFIED_EMAIL === 'off') {
+    throw new SettingsError(['HIDE_REGISTERED_EMAILS takes REQUIRE_VERIFIED_EMAIL=on']);
+  }
   const PUBLIC_URL =
     read.PUBLIC_URL ?? `http://${read.HOST.includes(':') ? `[${read.HOST}]` : read.HOST}:${read.PORT}`;
+  const ACCOUNT_URL = read.ACCOUNT_URL ?? `${PUBLIC_URL}/account`;
+  const MAIL_FROM = read.MAIL_FROM ?? `${read.PRODUCT_NAME} <doorward@${new URL(PUBLIC_URL).hostname}>`;
   const ISSUER = read.ISSUER ?? PUBLIC_URL;
   const AUDIENCE = read.AUDIENCE ?? (read.ALGORITHM === 'HS256' ? undefined : ISSUER);
   const sqliteFile = /^sqlite:(?!:memory:$)(.+)$/.exec(read.DATABASE_URL)?.[1];
@@ -380,6 +511,8 @@ export function readSettings(given: GivenSettings): Settings {
   return Object.freeze({
     ...read,
     PUBLIC_URL,
+    ACCOUNT_URL,
+    MAIL_FROM,
     ISSUER,
     AUDIENCE,
     AUDIT_HEAD_FILE,
