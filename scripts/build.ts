@@ -1,6 +1,6 @@
 /** Compiles src/ into dist/, from nothing, and makes the command executable. A build that fails changes nothing. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -15,6 +15,9 @@ const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--
   stdio: 'inherit',
 });
 if (built.status !== 0) process.exit(built.status ?? 1);
+for (const folder of ['mail/messages', 'mail/templates']) {
+  cpSync(join(root, 'src', folder), join(fresh, folder), { recursive: true });
+}
 chmodSync(join(fresh, 'cli/main.js'), 0o755);
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 renameSync(fresh, join(root, 'dist'));

@@ -28,7 +28,9 @@ function newest(files: readonly string[]): number {
 
 function isBuilt(): boolean {
   const built = globSync('dist/cli/main.js', { cwd: root });
-  const sources = globSync('src/**/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+  const sources = globSync(['src/**/*.ts', 'src/mail/{messages,templates}/*'], { cwd: root }).filter(
+    (file) => !file.endsWith('.test.ts'),
+  );
   return (
     built.length > 0 &&
     newest(built) > newest([...sources, 'tsconfig.json', 'tsconfig.build.json', 'package.json'])

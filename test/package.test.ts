@@ -54,7 +54,10 @@ describe('the package as npm packs it', () => {
       assert.ok(files.includes(path), path);
     }
     const others = files.filter(
-      (path) => !/^(dist\/.*\.(js|d\.ts|js\.map)|package\.json|[A-Z]+(\.md)?)$/.test(path),
+      (path) =>
+        !/^(dist\/.*\.(js|d\.ts|js\.map)|dist\/mail\/(messages\/[\w-]+\.json|templates\/layout\.(html|txt))|package\.json|[A-Z]+(\.md)?)$/.test(
+          path,
+        ),
     );
     assert.deepEqual(others, []);
     assert.deepEqual(
