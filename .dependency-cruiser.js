@@ -82,6 +82,11 @@ export default {
       '^src/features/(passwords|accounts|keys|sessions|revocations|services|admin|restore|health)/',
     ),
     layer(
+      'mail-links-below',
+      '^src/features/mail-links/',
+      '^src/features/(passwords|accounts|keys|sessions|revocations|services|admin|restore|health)/',
+    ),
+    layer(
       'passwords-below',
       '^src/features/passwords/',
       '^src/features/(accounts|keys|sessions|revocations|services|admin|restore|health)/',

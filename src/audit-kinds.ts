@@ -9,10 +9,16 @@ export const auditKinds = {
   'user.imported': 'success',
   /** `detail.fields` names what changed. */
   'user.updated': 'success',
+  /** The address was proved, or an administrator vouched for it. */
+  'user.verified': 'success',
   'user.promoted': 'success',
   'user.demoted': 'success',
   'user.activated': 'success',
   'user.deactivated': 'success',
+  /** The owner closed the account; it is erased when the grace is over. */
+  'user.closed': 'success',
+  'user.restored': 'success',
+  /** It is erased. */
   'user.deleted': 'success',
   /** Somebody made the throttle forget the failed logins of an account. */
   'user.unlocked': 'success',
@@ -28,10 +34,23 @@ export const auditKinds = {
   'session.ended': 'success',
   /** The owner changed it, and knew the old one. */
   'password.changed': 'success',
-  /** Somebody else set it. */
+  /** Somebody else set it, or the owner by a mail. */
   'password.reset': 'success',
+  /** Whoever proved the address did not set it. */
+  'password.removed': 'success',
   /** The current password was wrong where it was asked for again. */
   'password.refused': 'failure',
+  /** The owner asked for another address; it takes effect when it is confirmed. */
+  'email_change.asked': 'success',
+  /** By the former address. */
+  'email_change.undone': 'success',
+  'invitation.created': 'success',
+  'invitation.resent': 'success',
+  'invitation.withdrawn': 'success',
+  'invitation.accepted': 'success',
+  /** The code of a mail was wrong. */
+  'code.refused': 'failure',
+  'mail.resent': 'success',
   'key.created': 'success',
   'key.retired': 'success',
   'secret_key.changed': 'success',

@@ -13,6 +13,7 @@ import {
   loadKeys,
   settleSecretKey,
 } from './features/keys/index.ts';
+import { createMailLinks, type MailLinks, mailLinkMigrations } from './features/mail-links/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
@@ -33,6 +34,7 @@ export const migrations: readonly Migration[] = [
   ...serviceMigrations,
   ...throttleMigrations,
   ...auditMigrations,
+  ...mailLinkMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -48,6 +50,7 @@ export interface Core extends AuthService {
   readonly kernel: Kernel;
   readonly audit: Audit;
   readonly throttle: Throttle;
+  readonly mailLinks: MailLinks;
   readonly accounts: Accounts;
   readonly passwords: Passwords;
   readonly keys: Keys;
@@ -94,6 +97,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     await db.transaction((tx) => assertSecretKey(tx, secretKey));
     await audit.prepare(beginsLog);
     const throttle = createThrottle(kernel, secretKey);
+    const mailLinks = createMailLinks(kernel, throttle, secretKey);
     const passwords = createPasswords(kernel, throttle);
     const accounts = createAccounts(kernel, { passwords, throttle });
     const keys = await loadKeys(kernel, secretKey);
@@ -114,6 +118,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(maintenanceIntervalMs, 'maintaining the keys', () => keys.maintain()),
       every(maintenanceIntervalMs, 'removing expired sessions', () => sessions.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired throttle counters', () => throttle.deleteExpired()),
+      every(maintenanceIntervalMs, 'removing expired links of mails', () => mailLinks.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
       every(maintenanceIntervalMs, 'removing old audit events', () => audit.prune()),
       every(checkpointIntervalMs, 'writing an audit checkpoint', () => audit.checkpoint()),
@@ -138,6 +143,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       kernel,
       audit,
       throttle,
+      mailLinks,
       accounts,
       passwords,
       keys,

@@ -15,15 +15,46 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** What an administrator did to somebody's account. */
+export type Administered =
+  | 'promoted'
+  | 'demoted'
+  | 'suspended'
+  | 'reactivated'
+  | 'email_changed'
+  | 'name_changed'
+  | 'password_set';
+
 /** What can happen to an account. Each is announced in the transaction that makes it true. */
 export interface DomainEvents {
-  'password.changed': { user_id: number /** The session that asked, which goes on. */; sid: string | null };
-  'user.created': { user_id: number; email: string };
-  'user.readdressed': { user_id: number; from: string; to: string };
+  /** `sid` is the session that asked, which goes on; null when the password was set anew or taken away. */
+  'password.changed': { user_id: number; sid: string | null };
+  'user.created': { user_id: number; email: string; email_verified: boolean };
+  'user.readdressed': { user_id: number; from: string; to: string; email_verified: boolean };
+  'user.verified': { user_id: number };
+  /** Somebody knew the password of an account whose address is to be verified first. */
+  'user.unverified': { user_id: number };
   'user.deactivated': { user_id: number };
+  /** The owner closed the account, which is erased later. */
+  'user.closed': { user_id: number; delete_after: string };
+  /** The owner or an administrator took that back. */
+  'user.restored': { user_id: number };
+  /** Somebody else than the owner changed the account. */
+  'user.administered': { user_id: number; what: readonly Administered[] };
   /** Announced before the user's row goes. */
-  'user.deleted': { user_id: number };
+  'user.deleted': {
+    user_id: number;
+    email: string;
+    locale: string | null;
+    mover: 'owner' | 'administrator' | 'system';
+  };
+  /** `isNewDevice`: the user has had sessions, none of this browser in this network, and the device is not known. */
+  'session.opened': { user_id: number; network: string; user_agent: string; isNewDevice: boolean };
+  /** A spent refresh token was shown. */
+  'session.reused': { user_id: number; network: string; user_agent: string };
   'sessions.ended': { user_id: number; sids: readonly string[] };
+  /** So many logins of the user failed in a row that it was hardly the user. */
+  'account.attacked': { user_id: number };
 }
 
 /** Announces what happened to those who must act on it in the same transaction. */
@@ -50,11 +81,13 @@ export interface NewAuditEvent {
 export interface AuditTrail {
   /** Appends an event in the transaction of what it tells; last in it, as it holds a lock until the transaction ends. */
   record(tx: Transaction, event: NewAuditEvent): Promise<void>;
+  /** Makes unreadable what events say of a person: of those that concern the user and those that the user did. */
+  erase(tx: Transaction, userId: number): Promise<void>;
 }
 
 /** What is counted beside the requests. Labels come from closed lists. */
 export interface Counts {
-  logins: 'succeeded' | 'failed' | 'throttled' | 'deactivated';
+  logins: 'succeeded' | 'failed' | 'throttled' | 'deactivated' | 'unverified';
   refreshes: 'rotated' | 'given' | 'refused' | 'reused' | 'throttled';
   throttled: 'account' | 'pair' | 'network' | 'device';
 }
@@ -79,22 +112,14 @@ export interface Kernel {
 
 /** Calls the listeners in the order in which they asked; a listener that fails undoes the transaction. */
 export function createEvents(): Events {
-  const listeners: {
-    [K in keyof DomainEvents]: ((tx: Transaction, event: DomainEvents[K]) => Promise<void>)[];
-  } = {
-    'password.changed': [],
-    'user.created': [],
-    'user.readdressed': [],
-    'user.deactivated': [],
-    'user.deleted': [],
-    'sessions.ended': [],
-  };
+  const listeners = new Map<keyof DomainEvents, ((tx: Transaction, event: never) => Promise<void>)[]>();
   return {
     on(kind, listener) {
-      listeners[kind].push(listener);
+      const others = listeners.get(kind) ?? [];
+      listeners.set(kind, [...others, listener]);
     },
     async emit(tx, kind, event) {
-      for (const listener of listeners[kind]) await listener(tx, event);
+      for (const listener of listeners.get(kind) ?? []) await listener(tx, event as never);
     },
   };
 }

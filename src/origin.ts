@@ -8,10 +8,20 @@ export interface Origin {
   /** The client's address. */
   readonly network: string | null;
   readonly request_id: string | null;
+  /** What the client says of itself and of the languages it wants; null where nobody asks. */
+  readonly user_agent?: string | null;
+  readonly languages?: string | null;
 }
 
 /** What a timer does, or an embedding program that calls the features itself. */
-const system: Origin = { via: 'system', actor: null, network: null, request_id: null };
+const system: Origin = {
+  via: 'system',
+  actor: null,
+  network: null,
+  request_id: null,
+  user_agent: null,
+  languages: null,
+};
 
 const storage = new AsyncLocalStorage<Origin>();
 

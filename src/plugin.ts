@@ -37,6 +37,9 @@ export interface PluginOptions {
   health?: boolean;
 }
 
+/** Of a header that is kept. */
+const maxHeaderLength = 512;
+
 /**
  * The Fastify plugin. It adds the guards `currentUser`, `activeUser` and `adminUser` to the host, for the host's own
  * routes, and the endpoints in a context of their own: nothing else of the host changes.
@@ -67,7 +70,14 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
         if (request.method === 'GET' || request.method === 'HEAD') return done();
         const actor = request.auth?.user.id ?? null;
         withOrigin(
-          { via: 'http', actor, network: request.clientAddress || null, request_id: request.id },
+          {
+            via: 'http',
+            actor,
+            network: request.clientAddress || null,
+            request_id: request.id,
+            user_agent: request.headers['user-agent']?.slice(0, maxHeaderLength) ?? null,
+            languages: request.headers['accept-language']?.slice(0, maxHeaderLength) ?? null,
+          },
           done,
         );
       });
@@ -82,7 +92,11 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
 
 async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserRules): Promise<void> {
   app.setNotFoundHandler(sendNotFound);
-  app.register(accountRoutes(core.accounts));
+  app.register(
+    accountRoutes(core.accounts, ({ user }, { current_password, ...changes }) =>
+      core.accounts.change(user.id, changes, 'owner'),
+    ),
+  );
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions, browser));
   app.register(adminRoutes(core.admin));

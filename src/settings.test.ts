@@ -91,6 +91,52 @@ const scenarios: [name: (typeof settingNames)[number], bad: string[], good: stri
   ['AUDIT_RETENTION_DAYS', ['-1', '0.5', '36501', 'for ever'], ['0', '365']],
   ['AUDIT_HEAD_FILE', ['', 'zz\0'], ['/var/lib/doorward/audit.head']],
   ['REGISTRATION', ['', 'OPEN', 'anybody'], ['open', 'invite', 'closed']],
+  ['REQUIRE_VERIFIED_EMAIL', ['', 'ON', 'yes'], ['off', 'on']],
+  ['HIDE_REGISTERED_EMAILS', ['', 'ON', 'yes'], ['off']],
+  ['EMAIL_LOGIN', ['', 'ON', 'yes'], ['off', 'on']],
+  ['RECENT_LOGIN_MINUTES', ['0', '1441', 'soon'], ['1', '15']],
+  ['DELETION_GRACE_DAYS', ['-1', '3651', 'never'], ['0', '30']],
+  ['UNVERIFIED_EXPIRE_DAYS', ['-1', '3651', 'never'], ['0', '7']],
+  [
+    'MAIL_URL',
+    [
+      '',
+      'zz',
+      'http://zz.example.com',
+      'smtp://',
+      'smtp://zz/path',
+      'smtp://zz?tls.rejectUnauthorized=false',
+    ],
+    ['smtp://mail.example.com:587', 'smtps://user:pass%40word@mail.example.com'],
+  ],
+  [
+    'MAIL_FROM',
+    ['', 'zz', 'zz <zz', 'A\r\nBcc: zz <zz@example.com>', '<a@zz.example>, b@zz.example'],
+    ['accounts@example.com', 'Example Accounts <accounts@example.com>', 'x@localhost'],
+  ],
+  ['MAIL_TEMPLATES', ['', 'zz\0'], ['/etc/doorward/mail']],
+  [
+    'ACCOUNT_URL',
+    ['', 'zz', 'https://zz.example.com/', 'https://zz.example.com/#a', 'javascript:zz'],
+    ['https://app.example.com/account'],
+  ],
+  ['PRODUCT_NAME', ['', ' zz', 'z\nz', 'zz <b>', 'z'.repeat(61)], ['Doorward', 'Café Überall']],
+  ['PRODUCT_COLOR', ['', 'zz', '#fff', 'red', '#1f6feb;zz'], ['#1f6feb', '#FFFFFF']],
+  [
+    'PRODUCT_LOGO_URL',
+    ['', 'zz', 'http://zz.example.com/l.png', 'data:zz', 'https://zz.example.com/"'],
+    ['https://example.com/logo.png'],
+  ],
+  ['VERIFY_EMAIL_EXPIRE_HOURS', ['0', '8761', 'a day'], ['24', '0.5']],
+  ['RESET_PASSWORD_EXPIRE_MINUTES', ['0', '10081', 'soon'], ['30']],
+  ['EMAIL_LOGIN_EXPIRE_MINUTES', ['0', '1441', 'soon'], ['15']],
+  ['INVITATION_EXPIRE_DAYS', ['0', '366', 'a week'], ['7']],
+  ['EMAIL_UNDO_EXPIRE_DAYS', ['0', '366', 'a week'], ['7']],
+  ['MAIL_CODE_EXPIRE_MINUTES', ['0', '1441', 'soon'], ['10']],
+  ['MAIL_CODE_TRIES', ['0', '101', '1.5'], ['5']],
+  ['OUTBOX_RETENTION_DAYS', ['0', '3651', 'for ever'], ['30']],
+  ['THROTTLE_ADDRESS_MAILS_PER_HOUR', ['0', '1000001', 'few'], ['1', '5']],
+  ['THROTTLE_NETWORK_MAILS_PER_HOUR', ['0', '1000001', 'few'], ['1', '50']],
   ['PASSWORD_POLICY', ['', 'strict'], ['composition', 'nist']],
   ['ARGON2_MEMORY_KIB', ['7167', '1048577', '64MB'], ['12288', '65536']],
   ['ARGON2_PASSES', ['0', '17', 'three'], ['1', '16']],
@@ -192,6 +238,26 @@ test('the defaults are those of the contract', () => {
     AUDIT_RETENTION_DAYS: 365,
     AUDIT_HEAD_FILE: './data/doorward.db.audit-head',
     REGISTRATION: 'open',
+    REQUIRE_VERIFIED_EMAIL: 'off',
+    HIDE_REGISTERED_EMAILS: 'off',
+    EMAIL_LOGIN: 'off',
+    RECENT_LOGIN_MINUTES: 15,
+    DELETION_GRACE_DAYS: 0,
+    UNVERIFIED_EXPIRE_DAYS: 0,
+    MAIL_FROM: 'Doorward <doorward@127.0.0.1>',
+    ACCOUNT_URL: 'http://127.0.0.1:8000/account',
+    PRODUCT_NAME: 'Doorward',
+    PRODUCT_COLOR: '#1f6feb',
+    VERIFY_EMAIL_EXPIRE_HOURS: 24,
+    RESET_PASSWORD_EXPIRE_MINUTES: 30,
+    EMAIL_LOGIN_EXPIRE_MINUTES: 15,
+    INVITATION_EXPIRE_DAYS: 7,
+    EMAIL_UNDO_EXPIRE_DAYS: 7,
+    MAIL_CODE_EXPIRE_MINUTES: 10,
+    MAIL_CODE_TRIES: 5,
+    OUTBOX_RETENTION_DAYS: 30,
+    THROTTLE_ADDRESS_MAILS_PER_HOUR: 5,
+    THROTTLE_NETWORK_MAILS_PER_HOUR: 50,
     PASSWORD_POLICY: 'composition',
     ARGON2_MEMORY_KIB: 65536,
     ARGON2_PASSES: 3,
@@ -209,6 +275,16 @@ test('the defaults are those of the contract', () => {
 });
 
 test('settings that follow from others', () => {
+  const { ACCOUNT_URL, MAIL_FROM } = readSettings({
+    PUBLIC_URL: 'https://id.example.com',
+    PRODUCT_NAME: 'Example',
+  });
+  assert.deepEqual(
+    [ACCOUNT_URL, MAIL_FROM],
+    ['https://id.example.com/account', 'Example <doorward@id.example.com>'],
+  );
+  assert.throws(() => readSettings({ HIDE_REGISTERED_EMAILS: 'on' }), /takes REQUIRE_VERIFIED_EMAIL=on/);
+  assert.ok(readSettings({ HIDE_REGISTERED_EMAILS: 'on', REQUIRE_VERIFIED_EMAIL: 'on' }));
   assert.equal(readSettings({ HOST: '::1', PORT: 81 }).PUBLIC_URL, 'http://[::1]:81');
   const hosted = readSettings({ PUBLIC_URL: 'https://id.example.com' });
   assert.deepEqual([hosted.ISSUER, hosted.AUDIENCE], [hosted.PUBLIC_URL, hosted.PUBLIC_URL]);

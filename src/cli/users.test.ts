@@ -42,7 +42,16 @@ onEachDatabase(
       const ann = await run(create(' Ann@Example.com', ' Ann ', '--admin', '--json'), `${password}\n`);
       assert.equal(ann.stderr, '');
       const { id, created_at, ...others } = JSON.parse(ann.stdout);
-      assert.deepEqual(others, { email: 'Ann@Example.com', name: 'Ann', is_active: true, is_admin: true });
+      assert.deepEqual(others, {
+        email: 'Ann@Example.com',
+        name: 'Ann',
+        is_active: true,
+        is_admin: true,
+        email_verified: true,
+        pending_email: null,
+        locale: null,
+        delete_after: null,
+      });
       assert.match(created_at, /Z$/);
       const bob = await run(create('bob@example.com', 'B\u{1b}[31mob'), `${password}\r\n`);
       assert.equal(bob.code, 0);

@@ -7,6 +7,10 @@ export type UserRead = {
   is_active: boolean;
   is_admin: boolean;
   created_at: string;
+  email_verified: boolean;
+  pending_email: string | null;
+  locale: string | null;
+  delete_after: string | null;
 };
 export type SessionRead = {
   id: string;
@@ -27,10 +31,13 @@ export type AuditEvent = {
     | 'user.created'
     | 'user.imported'
     | 'user.updated'
+    | 'user.verified'
     | 'user.promoted'
     | 'user.demoted'
     | 'user.activated'
     | 'user.deactivated'
+    | 'user.closed'
+    | 'user.restored'
     | 'user.deleted'
     | 'user.unlocked'
     | 'login.succeeded'
@@ -42,7 +49,16 @@ export type AuditEvent = {
     | 'session.ended'
     | 'password.changed'
     | 'password.reset'
+    | 'password.removed'
     | 'password.refused'
+    | 'email_change.asked'
+    | 'email_change.undone'
+    | 'invitation.created'
+    | 'invitation.resent'
+    | 'invitation.withdrawn'
+    | 'invitation.accepted'
+    | 'code.refused'
+    | 'mail.resent'
     | 'key.created'
     | 'key.retired'
     | 'secret_key.changed'
@@ -59,10 +75,19 @@ export type AuditEvent = {
 };
 /** JSON bodies of requests and of their successful answers. */
 export interface Api {
-  'POST /auth/signup': { body: { email: string; password: string; name: string }; response: UserRead };
+  'POST /auth/signup': {
+    body: { email: string; password: string; name: string; locale?: string };
+    response: UserRead;
+  };
   'GET /auth/me': { body: undefined; response: UserRead };
-  'PUT /auth/me': { body: { name?: string; email?: string }; response: UserRead };
-  'PATCH /auth/me': { body: { name?: string; email?: string }; response: UserRead };
+  'PUT /auth/me': {
+    body: { name?: string; email?: string; locale?: string; current_password?: string };
+    response: UserRead;
+  };
+  'PATCH /auth/me': {
+    body: { name?: string; email?: string; locale?: string; current_password?: string };
+    response: UserRead;
+  };
   'DELETE /auth/me': { body: { current_password: string }; response: undefined };
   'POST /auth/me/password': {
     body: { current_password: string; new_password: string };
@@ -111,12 +136,19 @@ export interface Api {
   'DELETE /auth/me/sessions/{sid}': { body: undefined; response: undefined };
   'GET /auth/users': { body: undefined; response: UserRead[] };
   'POST /auth/users': {
-    body: { email: string; password: string; name: string; is_admin?: boolean; is_active?: boolean };
+    body: {
+      email: string;
+      password: string;
+      name: string;
+      locale?: string;
+      is_admin?: boolean;
+      is_active?: boolean;
+    };
     response: UserRead;
   };
   'GET /auth/users/{user_id}': { body: undefined; response: UserRead };
   'PATCH /auth/users/{user_id}': {
-    body: { email?: string; name?: string; is_admin?: boolean; is_active?: boolean };
+    body: { email?: string; name?: string; locale?: string; is_admin?: boolean; is_active?: boolean };
     response: UserRead;
   };
   'DELETE /auth/users/{user_id}': { body: undefined; response: undefined };

@@ -8,6 +8,7 @@ export type KeyPurpose =
   | 'secret-key-check'
   | 'throttle-counter'
   | 'device-token'
+  | 'mail-code'
   | 'audit-head'
   | 'audit-statement';
 

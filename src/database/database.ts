@@ -29,6 +29,8 @@ export interface Ddl {
   readonly text: string;
   /** A point in time: RFC 3339 in UTC with milliseconds and `Z` on both databases' reading side. */
   readonly timestamp: string;
+  /** The present time, as a value of a `timestamp`. */
+  readonly now: string;
   /** Ends the definition of a table that is looked up by a text key: its rows lie in the order of the key where that is possible. */
   readonly clustered: string;
   /** The statements that make `column` of `table` (key `id`) searchable for any substring of 3 or more code points. */
@@ -124,6 +126,13 @@ export interface Database {
 
   /** How the connections are used just now; undefined on SQLite, which has no pool of them. */
   readonly pool: PoolUse | undefined;
+
+  /**
+   * Makes what was deleted unreadable in the database's own files as well, as far as that can be asked for: on SQLite the
+   * log of writes is emptied too; PostgreSQL's vacuum comes by itself. False when somebody still reads what was there
+   * before; then it is to be asked again.
+   */
+  scrub(): Promise<boolean>;
 
   /** Answers when the database answers. */
   ping(): Promise<void>;

@@ -48,6 +48,7 @@ const ddl: Ddl = {
   boolean: 'boolean',
   text: 'text collate "C"',
   timestamp: 'timestamptz',
+  now: "date_trunc('milliseconds', now())",
   clustered: '',
   substringIndex: (table, column) => [
     'create extension if not exists pg_trgm',
@@ -192,6 +193,10 @@ class PostgresDatabase implements Database {
   get pool(): PoolUse {
     const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.#pool;
     return { total, idle, waiting };
+  }
+
+  async scrub(): Promise<boolean> {
+    return true;
   }
 
   async ping(): Promise<void> {

@@ -40,6 +40,7 @@ const ddl: Ddl = {
   boolean: 'boolean',
   text: 'text',
   timestamp: 'text',
+  now: "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
   clustered: 'without rowid',
   substringIndex(table, column) {
     const index = substringIndexName(table, column);
@@ -169,6 +170,17 @@ class SqliteDatabase implements Database {
     return sql`instr(${sql.ref(`${table}.${column}`)}, ${text}) > 0`;
   }
 
+  async scrub(): Promise<boolean> {
+    if (this.#inMemory) return true;
+    const { writer } = await this.#open();
+    await this.#writing.acquire(this.#options.waitMs);
+    try {
+      return writer.emptyLog();
+    } finally {
+      this.#writing.release();
+    }
+  }
+
   async ping(): Promise<void> {
     await sql`select 1 from sqlite_schema limit 1`.execute(this.read);
   }
@@ -244,6 +256,7 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
   if (path === ':memory:') {
     const handle = new BetterSqlite3(path);
     configure(handle);
+    handle.pragma('secure_delete = on');
     return {
       reader: new SqliteConnection(handle, true, waitMs),
       writer: new SqliteConnection(handle, false, waitMs),
@@ -257,6 +270,8 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
     try {
       writer.pragma('journal_mode = wal');
       configure(writer);
+      // What is deleted is overwritten, not only forgotten.
+      writer.pragma('secure_delete = on');
       const reader = new BetterSqlite3(path, { timeout: 0, readonly: true });
       configure(reader);
       // A search reads tens of thousands of rows that lie apart; a system call for each would double its time.
@@ -348,6 +363,12 @@ class SqliteConnection implements DatabaseConnection {
   // biome-ignore lint/correctness/useYield: an iterator that is never had
   async *streamQuery(): AsyncIterableIterator<never> {
     throw new Error('Streaming would hold the connection of all readers');
+  }
+
+  /** Writes the log of writes into the database and empties it. False while somebody reads from it. */
+  emptyLog(): boolean {
+    const [{ busy } = { busy: 1 }] = this.#handle.pragma('wal_checkpoint(truncate)') as { busy: number }[];
+    return busy === 0;
   }
 
   close(): void {

@@ -1,9 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import { parseCookie, stringifySetCookie } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DoorwardError } from '../errors.ts';
 
-/** What is kept in cookies that a script in the page can never read: the two tokens, and that the device is known. */
-export type CookieKind = 'access' | 'refresh' | 'device';
+/**
+ * What is kept in cookies that a script in the page can never read: the two tokens, that the device is known, and the mark
+ * by which a browser that asked for a mail is known again.
+ */
+export type CookieKind = 'access' | 'refresh' | 'device' | 'mark';
+
+/** A mail is opened sooner, or its link is over. */
+const markTtlSeconds = 30 * 86_400;
 
 /** What a browser that keeps its tokens in cookies is given and checked for. */
 export interface BrowserRules {
@@ -16,6 +23,11 @@ export interface BrowserRules {
   /** Removes the tokens. The device stays known. */
   clearCookies(reply: FastifyReply): void;
   readCookie(request: FastifyRequest, kind: CookieKind): string | undefined;
+  /**
+   * The mark of the browser that asks for a mail, given to it if it has none: the mail's link then works in no other. Null
+   * where no page of ours asks, whose browser is sure to keep it and to show it where the link leads.
+   */
+  markOf(request: FastifyRequest, reply: FastifyReply): string | null;
   /** Whether a browser says that it sends the request for a page of ours. */
   isSameSite(request: FastifyRequest): boolean;
   /**
@@ -43,7 +55,11 @@ export function parseOrigins(list: string): ReadonlySet<string> {
   );
 }
 
-export function createBrowserRules(settings: { PUBLIC_URL: string; CORS_ORIGINS: string }): BrowserRules {
+export function createBrowserRules(settings: {
+  PUBLIC_URL: string;
+  ACCOUNT_URL: string;
+  CORS_ORIGINS: string;
+}): BrowserRules {
   const { protocol, hostname, origin: ownOrigin } = new URL(settings.PUBLIC_URL);
   const isSecure = protocol === 'https:';
   const isAvailable = isSecure || localHosts.has(hostname);
@@ -77,6 +93,13 @@ export function createBrowserRules(settings: { PUBLIC_URL: string; CORS_ORIGINS:
     readCookie(request, kind) {
       const header = request.headers.cookie;
       return header === undefined ? undefined : parseCookie(header)[nameOf(kind)] || undefined;
+    },
+    markOf(request, reply) {
+      const isOurs = request.headers['sec-fetch-site'] === 'same-origin';
+      if (!isAvailable || !isOurs || new URL(settings.ACCOUNT_URL).origin !== ownOrigin) return null;
+      const mark = rules.readCookie(request, 'mark') ?? randomBytes(16).toString('base64url');
+      rules.setCookie(reply, 'mark', mark, markTtlSeconds);
+      return mark;
     },
     isSameSite(request) {
       const site = request.headers['sec-fetch-site'];

@@ -13,6 +13,10 @@ export interface Caller {
     readonly is_admin: boolean;
     /** RFC 3339, UTC. */
     readonly created_at: string;
+    readonly email_verified: boolean;
+    readonly pending_email: string | null;
+    readonly locale: string | null;
+    readonly delete_after: string | null;
   };
   readonly session: { readonly sid: string; readonly created_at: string; readonly expires_at: string };
 }

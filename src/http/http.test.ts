@@ -41,7 +41,16 @@ function addRoutes(app: FastifyInstance, calls: Calls): void {
     { config, schema: { body: signup, response: { 201: UserRead } } },
     async (request, reply) => {
       calls.bodies.push(request.body);
-      const user = { id: 1, is_active: true, is_admin: false, created_at: '2026-11-23T12:00:00.000Z' };
+      const user = {
+        id: 1,
+        is_active: true,
+        is_admin: false,
+        created_at: '2026-11-23T12:00:00.000Z',
+        email_verified: true,
+        pending_email: null,
+        locale: null,
+        delete_after: null,
+      };
       return reply.code(201).send({ ...(request.body as object), ...user });
     },
   );

@@ -44,6 +44,14 @@ export const Email = Text({
 /** A person's name. */
 export const Name = Text({ minLength: 1, maxLength: 100, normalise: 'trim', examples: ['Test User'] });
 
+/** The language in which to write to somebody. */
+export const Locale = Text({
+  minLength: 2,
+  maxLength: 35,
+  description: 'A language tag (BCP 47) such as `de` or `pt-BR`.',
+  examples: ['en'],
+});
+
 /** A password being set. It is never trimmed or cut; the policy is checked by the feature. */
 export const NewPassword = Text({
   minLength: 8,
@@ -88,6 +96,16 @@ export const UserRead = Closed(
     is_active: Type.Boolean(),
     is_admin: Type.Boolean(),
     created_at: Type.String({ format: 'date-time', description: 'RFC 3339, in UTC.' }),
+    email_verified: Type.Boolean({ description: 'Whether mail to the address is known to reach the user.' }),
+    pending_email: Type.Union([Type.String(), Type.Null()], {
+      description: 'The address that replaces `email` once it is confirmed.',
+    }),
+    locale: Type.Union([Type.String(), Type.Null()], {
+      description: 'The language in which to write to the user (BCP 47).',
+    }),
+    delete_after: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+      description: 'When the account, which its owner closed, is erased; a login before that restores it.',
+    }),
   },
   { title: 'UserRead' },
 );

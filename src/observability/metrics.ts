@@ -114,7 +114,7 @@ const counted: { readonly [K in keyof Counts]: Counted<Counts[K]> } = {
   logins: {
     help: 'Logins, by how they ended.',
     label: 'result',
-    values: { succeeded: 0, failed: 0, throttled: 0, deactivated: 0 },
+    values: { succeeded: 0, failed: 0, throttled: 0, deactivated: 0, unverified: 0 },
   },
   refreshes: {
     help: 'Refreshes, by how they ended; "reused" ended its session.',

@@ -339,6 +339,10 @@ journey('what an endpoint answers when it does its work', async (open) => {
     is_active: true,
     is_admin: false,
     created_at: '2026-01-01T12:00:00.000Z',
+    email_verified: true,
+    pending_email: null,
+    locale: null,
+    delete_after: null,
   };
   const works: [by: typeof user, asked: Request, status: number, body: unknown][] = [
     [user, ['GET', '/auth/me'], 200, read],
@@ -403,7 +407,17 @@ journey('an administrator makes accounts of every kind, and their owners log in'
       admin.access_token,
     );
     const { id, created_at, ...rest } = made.body;
-    assert.deepEqual(rest, { email, name: 'Made', is_active: true, is_admin: false, ...more });
+    assert.deepEqual(rest, {
+      email,
+      name: 'Made',
+      is_active: true,
+      is_admin: false,
+      email_verified: true,
+      pending_email: null,
+      locale: null,
+      delete_after: null,
+      ...more,
+    });
     assert.equal(made.status, 201);
     assert.equal((await logIn(email)).status, status);
   }

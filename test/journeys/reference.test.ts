@@ -15,6 +15,10 @@ journey('signup', async (open) => {
     is_active: true,
     is_admin: false,
     created_at: '2026-01-01T12:00:00.000Z',
+    email_verified: false,
+    pending_email: null,
+    locale: null,
+    delete_after: null,
   });
   assert.ok(Number.isSafeInteger(answer.body.id) && answer.body.id > 0);
 });

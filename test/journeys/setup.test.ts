@@ -38,7 +38,16 @@ journey(
     const made = await setUp({});
     assert.equal(made.status, 201);
     const { id, created_at, ...rest } = made.body;
-    assert.deepEqual(rest, { email: account.email, name: account.name, is_active: true, is_admin: true });
+    assert.deepEqual(rest, {
+      email: account.email,
+      name: account.name,
+      is_active: true,
+      is_admin: true,
+      email_verified: true,
+      pending_email: null,
+      locale: null,
+      delete_after: null,
+    });
     const login = await logIn(account.email);
     const users = await request('GET', '/auth/users', { token: login.body.access_token });
     assert.equal(users.status, 200);

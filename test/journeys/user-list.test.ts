@@ -15,7 +15,13 @@ async function addUsers({ doorward }: Journey, users: NewUser[]): Promise<User[]
     for (const { email, created_at, ...user } of users) {
       const address = parseEmailAddress(email);
       assert.ok(address !== undefined, email);
-      const row = await insertUser(tx, { ...address, ...user, now: created_at });
+      const row = await insertUser(tx, {
+        ...address,
+        ...user,
+        email_verified: true,
+        locale: null,
+        now: created_at,
+      });
       assert.ok(row !== undefined, email);
       added.push(row);
     }

@@ -3,37 +3,63 @@ import { activeAdminsLock, userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { CurrentPassword, Passwords } from '../passwords/index.ts';
+import { applyChanges } from './change.ts';
+import { assertTransition, type Mover, stateOf } from './life-cycle.ts';
 import { deleteUser, findUser, hasOtherActiveAdmin } from './store.ts';
 
 /**
- * Deletes an account with everything that hangs on it. `confirm` is asked in the same transaction, under the user's lock.
+ * Erases an account in `tx` with everything that hangs on it; in the audit log the person is made unreadable.
  * @throws DoorwardError `user_not_found`, `last_admin`.
  */
-export async function deleteAccount(
-  kernel: Kernel,
+export async function eraseAccount(
+  { db, events, audit }: Kernel,
+  tx: Transaction,
   userId: number,
-  confirm?: (tx: Transaction) => Promise<void>,
+  mover: Mover,
 ): Promise<void> {
-  const { db, events, audit } = kernel;
-  await db.transaction(async (tx) => {
-    await db.lock(tx, activeAdminsLock);
-    await db.lock(tx, userLock(userId));
-    const user = await findUser(tx, userId);
-    if (user === undefined) throw new DoorwardError('user_not_found');
-    await confirm?.(tx);
-    if (user.is_admin && user.is_active && !(await hasOtherActiveAdmin(tx, userId))) {
-      throw new DoorwardError('last_admin');
-    }
-    await events.emit(tx, 'user.deleted', { user_id: userId });
-    await deleteUser(tx, userId);
-    await audit.record(tx, { kind: 'user.deleted', user_id: userId });
-  });
+  await db.lock(tx, activeAdminsLock);
+  await db.lock(tx, userLock(userId));
+  const user = await findUser(tx, userId);
+  if (user === undefined) throw new DoorwardError('user_not_found');
+  assertTransition(stateOf(user), 'erased', mover);
+  if (user.is_admin && user.is_active && !(await hasOtherActiveAdmin(tx, userId))) {
+    throw new DoorwardError('last_admin');
+  }
+  const { email, locale } = user;
+  await events.emit(tx, 'user.deleted', { user_id: userId, email, locale, mover });
+  await deleteUser(tx, userId);
+  await audit.record(tx, { kind: 'user.deleted', user_id: userId });
+  await audit.erase(tx, userId);
+}
+
+/** Erases an account by an administrator. @throws DoorwardError as `eraseAccount` does. */
+export async function deleteAccount(kernel: Kernel, userId: number): Promise<void> {
+  await kernel.db.transaction((tx) => eraseAccount(kernel, tx, userId, 'administrator'));
+  await kernel.db.scrub();
 }
 
 /**
- * Closes the account of whoever asks, after the password.
+ * Closes the account of whoever asks, after the password: at once, or with DELETION_GRACE_DAYS by scheduling its erasure,
+ * which a login takes back.
  * @throws DoorwardError `current_password_incorrect`, `last_admin`, `rate_limited`, `overloaded`.
  */
-export function closeAccount(kernel: Kernel, passwords: Passwords, input: CurrentPassword): Promise<void> {
-  return passwords.withCurrent(input, (confirm) => deleteAccount(kernel, input.user.id, confirm));
+export async function closeAccount(
+  kernel: Kernel,
+  passwords: Passwords,
+  input: CurrentPassword,
+): Promise<void> {
+  const { db, clock, settings } = kernel;
+  const graceMs = settings.DELETION_GRACE_DAYS * 86_400_000;
+  const { id } = input.user;
+  await passwords.withCurrent(input, (confirm) =>
+    db.transaction(async (tx) => {
+      await db.lock(tx, activeAdminsLock);
+      await db.lock(tx, userLock(id));
+      await confirm(tx);
+      if (graceMs === 0) return eraseAccount(kernel, tx, id, 'owner');
+      const delete_after = new Date(clock.now().getTime() + graceMs).toISOString();
+      await applyChanges(kernel, tx, id, { delete_after }, 'owner');
+    }),
+  );
+  if (graceMs === 0) await db.scrub();
 }

@@ -12,6 +12,8 @@ export interface NewAccount {
   name: string;
   is_admin?: boolean | undefined;
   is_active?: boolean | undefined;
+  /** A language tag (BCP 47). */
+  locale?: string | undefined;
 }
 
 /** The address and its identity. @throws ValidationError when it is no address. */
@@ -22,9 +24,20 @@ export function requireEmailAddress(email: string): { email: string; email_key: 
   return address;
 }
 
+/** A language tag in its canonical form (BCP 47). @throws ValidationError when it is none. */
+export function requireLocale(locale: string): string {
+  try {
+    const [canonical] = Intl.getCanonicalLocales(locale);
+    if (canonical !== undefined) return canonical;
+  } catch {
+    // Told below.
+  }
+  throw new ValidationError([valueError(['body', 'locale'], 'not a language tag such as de or pt-BR')]);
+}
+
 export interface Creation {
-  /** How it came about. The first two are done by the new user. */
-  kind: 'user.signed_up' | 'setup.completed' | 'user.created';
+  /** How it came about; only whoever signs up by themselves has not proved the address. All but `user.created` are the new user's doing. */
+  kind: 'user.signed_up' | 'setup.completed' | 'user.created' | 'invitation.accepted';
   /** Asked once the account is well-formed, before anything is looked up. */
   admit?: () => Promise<void>;
   /** Asked in the transaction that makes it, under the lock of the active admins. */
@@ -45,6 +58,7 @@ export async function createAccount(
   const { db, clock, events, audit } = kernel;
   const { password, name, is_admin = false, is_active = true } = account;
   const address = requireEmailAddress(account.email);
+  const locale = account.locale === undefined ? null : requireLocale(account.locale);
   passwords.assertAllowed(password, { email: address.email, name }, ['body', 'password']);
   await admit?.();
   // What is taken already is refused before a hash is paid for.
@@ -56,10 +70,12 @@ export async function createAccount(
       await allow(tx);
     }
     const now = clock.now().toISOString();
-    const user = await insertUser(tx, { ...address, name, is_admin, is_active, now });
+    const email_verified = kind !== 'user.signed_up';
+    const state = { is_admin, is_active, email_verified };
+    const user = await insertUser(tx, { ...address, name, locale, ...state, now });
     if (user === undefined) throw new DoorwardError('email_registered');
     await passwords.insert(tx, user.id, hash);
-    await events.emit(tx, 'user.created', { user_id: user.id, email: user.email });
+    await events.emit(tx, 'user.created', { user_id: user.id, email: user.email, email_verified });
     await audit.record(tx, {
       kind,
       user_id: user.id,

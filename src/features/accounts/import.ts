@@ -29,10 +29,11 @@ export function importAccounts(
   return db.transaction(async (tx) => {
     const outcomes: boolean[] = [];
     for (const { hashed_password, created_at, ...account } of accounts) {
-      const user = await insertUser(tx, { ...account, now: created_at ?? clock.now().toISOString() });
+      const now = created_at ?? clock.now().toISOString();
+      const user = await insertUser(tx, { ...account, email_verified: true, locale: null, now });
       if (user !== undefined) {
         await passwords.insert(tx, user.id, hashed_password);
-        await events.emit(tx, 'user.created', { user_id: user.id, email: user.email });
+        await events.emit(tx, 'user.created', { user_id: user.id, email: user.email, email_verified: true });
         await audit.record(tx, { kind: 'user.imported', user_id: user.id });
       }
       outcomes.push(user !== undefined);

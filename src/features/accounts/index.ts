@@ -1,41 +1,48 @@
 import type { Kysely } from 'kysely';
-import type { Tables } from '../../database/database.ts';
+import type { Tables, Transaction } from '../../database/database.ts';
 import { parseEmailAddress } from '../../email-address.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
 import type { Throttle } from '../throttle/index.ts';
-import { type AccountChanges, changeAccount } from './change.ts';
-import { closeAccount, deleteAccount } from './close.ts';
+import { type AccountChanges, type AccountSteps, applyChanges, changeAccount } from './change.ts';
+import { closeAccount, deleteAccount, eraseAccount } from './close.ts';
 import { type Creation, createAccount, type NewAccount } from './create.ts';
 import { type ImportedAccount, importAccounts } from './import.ts';
+import type { Mover } from './life-cycle.ts';
 import { signUp } from './sign-up.ts';
 import { findUser, findUserByEmailKey, hasAdmin, type User } from './store.ts';
 
-export type { AccountChanges } from './change.ts';
+export type { AccountChanges, AccountSteps } from './change.ts';
 export type { NewAccount } from './create.ts';
+export { requireEmailAddress } from './create.ts';
 export type { ImportedAccount } from './import.ts';
+export { type AccountState, type Mover, stateOf, transitions } from './life-cycle.ts';
 export { accountMigrations } from './migrations.ts';
-export { accountRoutes } from './routes.ts';
+export { accountRoutes, type ChangeOwn } from './routes.ts';
 export { foldText, type User, userColumns } from './store.ts';
 
 export interface Accounts {
   /** Whether anybody may sign up. */
   readonly isRegistrationOpen: boolean;
   /** See `sign-up.ts`. */
-  signUp(input: { email: string; password: string; name: string }): Promise<User>;
+  signUp(input: NewAccount): Promise<User>;
   /** See `create.ts`. */
   create(account: NewAccount, creation?: Creation): Promise<User>;
   /** See `import.ts`. */
   import(imported: readonly ImportedAccount[]): Promise<boolean[]>;
   /** See `change.ts`. */
-  change(userId: number, changes: AccountChanges): Promise<User>;
+  change(userId: number, changes: AccountChanges, mover: Mover): Promise<User>;
+  /** See `applyChanges` in `change.ts`. */
+  apply(tx: Transaction, userId: number, changes: AccountSteps, mover: Mover): Promise<User>;
   /** See `close.ts`. */
   delete(userId: number): Promise<void>;
+  /** See `eraseAccount` in `close.ts`; whoever calls it scrubs the database afterwards. */
+  erase(tx: Transaction, userId: number, mover: Mover): Promise<void>;
   /** See `close.ts`. */
   close(input: Parameters<typeof closeAccount>[2]): Promise<void>;
   find(userId: number, db?: Kysely<Tables>): Promise<User | undefined>;
   /** The account with this address in any spelling. */
-  findByEmail(email: string): Promise<User | undefined>;
+  findByEmail(email: string, db?: Kysely<Tables>): Promise<User | undefined>;
   /** Whether anybody is an admin, active or not. */
   hasAdmin(db?: Kysely<Tables>): Promise<boolean>;
 }
@@ -52,13 +59,15 @@ export function createAccounts(
     create: (account, creation = { kind: 'user.created' }) =>
       createAccount(kernel, passwords, account, creation),
     import: (imported) => importAccounts(kernel, passwords, imported),
-    change: (userId, changes) => changeAccount(kernel, userId, changes),
+    change: (userId, changes, mover) => changeAccount(kernel, userId, changes, mover),
+    apply: (tx, userId, changes, mover) => applyChanges(kernel, tx, userId, changes, mover),
     delete: (userId) => deleteAccount(kernel, userId),
+    erase: (tx, userId, mover) => eraseAccount(kernel, tx, userId, mover),
     close: (input) => closeAccount(kernel, passwords, input),
     find: (userId, connection = db.read) => findUser(connection, userId),
-    async findByEmail(email) {
+    async findByEmail(email, connection = db.read) {
       const address = parseEmailAddress(email);
-      return address === undefined ? undefined : findUserByEmailKey(db.read, address.email_key);
+      return address === undefined ? undefined : findUserByEmailKey(connection, address.email_key);
     },
     hasAdmin: (connection = db.read) => hasAdmin(connection),
   };

@@ -29,4 +29,18 @@ export const accountMigrations: readonly Migration[] = [
       ...substringIndex('users', 'search_text'),
     ],
   },
+  {
+    id: '0011-account-life',
+    statements: ({ text, boolean, timestamp, now }) => [
+      // Nobody has proved an address yet; and none that was there before is old enough to be removed for that.
+      `alter table users add column email_verified ${boolean} not null default false`,
+      `alter table users add column email_set_at ${timestamp}`,
+      `update users set email_set_at = ${now}`,
+      `alter table users add column pending_email ${text}`,
+      `alter table users add column locale ${text}`,
+      `alter table users add column delete_after ${timestamp}`,
+      'create index users_delete_after_idx on users (delete_after) where delete_after is not null',
+      'create index users_unverified_idx on users (email_set_at) where not email_verified',
+    ],
+  },
 ];

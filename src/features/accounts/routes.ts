@@ -5,6 +5,7 @@ import {
   AnyPassword,
   Closed,
   Email,
+  Locale,
   mayFail,
   Name,
   NewPassword,
@@ -12,6 +13,7 @@ import {
   UserRead,
 } from '../../http/schema.ts';
 import type { Accounts } from './index.ts';
+import type { User } from './store.ts';
 
 const registrationClosed = () => new DoorwardError('registration_closed');
 
@@ -23,7 +25,13 @@ function refuseDeleted(error: unknown): never {
   throw error;
 }
 
-export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
+/** Changes an own account, as the session that asks may: what becomes of a new address is another feature's. */
+export type ChangeOwn = (
+  caller: { user: User; session: { sid: string; created_at: string } },
+  changes: { name?: string; email?: string; locale?: string; current_password?: string },
+) => Promise<User>;
+
+export function accountRoutes(accounts: Accounts, changeOwn: ChangeOwn): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.post(
       '/signup',
@@ -36,7 +44,7 @@ export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
           tags: ['account'],
           operationId: 'signup',
           summary: 'Make an account',
-          body: Closed({ email: Email, password: NewPassword, name: Name }),
+          body: Closed({ email: Email, password: NewPassword, name: Name, locale: Type.Optional(Locale) }),
           response: { 201: UserRead, ...mayFail(403, 409, 429) },
         },
       },
@@ -71,10 +79,15 @@ export function accountRoutes(accounts: Accounts): FastifyPluginAsyncTypebox {
           tags: ['account'],
           operationId: method === 'PUT' ? 'update_profile' : 'patch_profile',
           summary: 'Change the own name or email',
-          body: Closed({ name: Type.Optional(Name), email: Type.Optional(Email) }),
-          response: { 200: UserRead, ...mayFail(409) },
+          body: Closed({
+            name: Type.Optional(Name),
+            email: Type.Optional(Email),
+            locale: Type.Optional(Locale),
+            current_password: Type.Optional(AnyPassword),
+          }),
+          response: { 200: UserRead, ...mayFail(409, 429) },
         },
-        handler: (request) => accounts.change(request.auth.user.id, request.body).catch(refuseDeleted),
+        handler: (request) => changeOwn(request.auth, request.body).catch(refuseDeleted),
       });
     }
 

@@ -3,7 +3,7 @@ import type { Kernel } from '../../kernel.ts';
 import { currentOrigin } from '../../origin.ts';
 import type { Passwords } from '../passwords/index.ts';
 import type { Throttle } from '../throttle/index.ts';
-import { createAccount } from './create.ts';
+import { createAccount, type NewAccount } from './create.ts';
 import type { User } from './store.ts';
 
 /**
@@ -14,17 +14,16 @@ import type { User } from './store.ts';
 export async function signUp(
   kernel: Kernel,
   features: { passwords: Passwords; throttle: Throttle },
-  input: { email: string; password: string; name: string },
+  { email, password, name, locale }: NewAccount,
 ): Promise<User> {
   if (kernel.settings.REGISTRATION !== 'open') throw new DoorwardError('registration_closed');
-  const { email, password, name } = input;
   const attempt = await features.throttle.signUp(currentOrigin().network);
   return attempt.within(
     () =>
       createAccount(
         kernel,
         features.passwords,
-        { email, password, name },
+        { email, password, name, locale },
         { kind: 'user.signed_up', admit: () => attempt.take() },
       ),
     // Or the answers would tell a list of addresses.

@@ -1,5 +1,6 @@
 import type { Generated, Kysely } from 'kysely';
 import type { Tables, Transaction } from '../../database/database.ts';
+import { assertTransition, type Mover, stateOf } from './life-cycle.ts';
 
 /** A user as the wire, the code and the table know it. */
 export interface User {
@@ -10,6 +11,14 @@ export interface User {
   is_admin: boolean;
   /** RFC 3339, UTC. */
   created_at: string;
+  /** Whether somebody proved that mail to the address reaches them, or an administrator vouched for it. */
+  email_verified: boolean;
+  /** An address that is to replace `email` once it is confirmed. */
+  pending_email: string | null;
+  /** A language tag (BCP 47) in which to write to the user. */
+  locale: string | null;
+  /** When the account is erased, unless somebody restores it before. */
+  delete_after: string | null;
 }
 
 interface UsersTable {
@@ -26,6 +35,12 @@ interface UsersTable {
   is_admin: boolean;
   created_at: string;
   updated_at: string;
+  email_verified: boolean;
+  /** Since when the account has its present address. */
+  email_set_at: string;
+  pending_email: string | null;
+  locale: string | null;
+  delete_after: string | null;
 }
 
 declare module '../../database/database.ts' {
@@ -35,7 +50,18 @@ declare module '../../database/database.ts' {
 }
 
 /** The columns of a user, and no others: what is not here cannot leak. */
-export const userColumns = ['id', 'email', 'name', 'is_active', 'is_admin', 'created_at'] as const;
+export const userColumns = [
+  'id',
+  'email',
+  'name',
+  'is_active',
+  'is_admin',
+  'created_at',
+  'email_verified',
+  'pending_email',
+  'locale',
+  'delete_after',
+] as const;
 
 /**
  * A text as search compares it: compatibility forms and case folded, the same way on every database. Final sigma is
@@ -55,6 +81,8 @@ export interface NewUser {
   name: string;
   is_active: boolean;
   is_admin: boolean;
+  email_verified: boolean;
+  locale: string | null;
   now: string;
 }
 
@@ -62,7 +90,13 @@ export interface NewUser {
 export function insertUser(tx: Transaction, { now, ...user }: NewUser): Promise<User | undefined> {
   return tx
     .insertInto('users')
-    .values({ ...user, ...searchColumns(user.email, user.name), created_at: now, updated_at: now })
+    .values({
+      ...user,
+      ...searchColumns(user.email, user.name),
+      created_at: now,
+      updated_at: now,
+      email_set_at: now,
+    })
     .onConflict((conflict) => conflict.column('email_key').doNothing())
     .returning(userColumns)
     .executeTakeFirst();
@@ -82,25 +116,41 @@ export interface UserChanges {
   name?: string | undefined;
   is_active?: boolean | undefined;
   is_admin?: boolean | undefined;
+  email_verified?: boolean | undefined;
+  pending_email?: string | null | undefined;
+  locale?: string | null | undefined;
+  delete_after?: string | null | undefined;
 }
 
-/** Writes changes over a user read in the same transaction, under the user's lock. Fails on an address that is taken. */
-export function updateUser(tx: Transaction, user: User, changes: UserChanges, now: string): Promise<User> {
-  const email = changes.email?.email ?? user.email;
-  const name = changes.name ?? user.name;
-  return tx
+/**
+ * Writes changes over a user read in the same transaction, under the user's lock; the only way to change one. Fails on an
+ * address that is taken, and on a step that `mover` may not make.
+ */
+export async function updateUser(
+  tx: Transaction,
+  user: User,
+  { email: address, ...changes }: UserChanges,
+  { now, mover }: { now: string; mover: Mover },
+): Promise<User> {
+  const { id, created_at, email, ...present } = { ...user, ...definedIn(changes) };
+  const changed = await tx
     .updateTable('users')
     .set({
-      ...(changes.email ?? {}),
-      name,
-      ...searchColumns(email, name),
-      is_active: changes.is_active ?? user.is_active,
-      is_admin: changes.is_admin ?? user.is_admin,
+      ...present,
+      ...(address === undefined ? {} : { ...address, email_set_at: now }),
+      ...searchColumns(address?.email ?? email, present.name),
       updated_at: now,
     })
-    .where('id', '=', user.id)
+    .where('id', '=', id)
     .returning(userColumns)
     .executeTakeFirstOrThrow();
+  assertTransition(stateOf(user), stateOf(changed), mover);
+  return changed;
+}
+
+/** The fields that are to change: a field that is there and undefined stays as it is. */
+function definedIn(changes: Omit<UserChanges, 'email'>): Partial<User> {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
 }
 
 export async function deleteUser(tx: Transaction, id: number): Promise<void> {

@@ -43,7 +43,7 @@ export function createAdmin(
     change(userId, changes, actorId) {
       if (changes.is_active === false && userId === actorId)
         throw new DoorwardError('cannot_deactivate_self');
-      return accounts.change(userId, changes);
+      return accounts.change(userId, changes, 'administrator');
     },
     delete(userId, actorId) {
       if (userId === actorId) throw new DoorwardError('cannot_delete_self');

@@ -4,6 +4,7 @@ import { linkNextPage } from '../../http/next-page.ts';
 import {
   Closed,
   Email,
+  Locale,
   mayFail,
   Name,
   NewPassword,
@@ -71,6 +72,7 @@ export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
             email: Email,
             password: NewPassword,
             name: Name,
+            locale: Type.Optional(Locale),
             is_admin: Type.Optional(Type.Boolean()),
             is_active: Type.Optional(Type.Boolean()),
           }),
@@ -108,6 +110,7 @@ export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
           body: Closed({
             email: Type.Optional(Email),
             name: Type.Optional(Name),
+            locale: Type.Optional(Locale),
             is_admin: Type.Optional(Type.Boolean()),
             is_active: Type.Optional(Type.Boolean()),
           }),

@@ -1,5 +1,6 @@
 import type { Kernel } from '../../kernel.ts';
 import { createCheckpoints } from './checkpoint.ts';
+import { erasePerson } from './erase.ts';
 import { type ExportRange, exportLog } from './export.ts';
 import type { Verification } from './findings.ts';
 import { createHeadFile } from './head-file.ts';
@@ -22,6 +23,8 @@ export { type ExportToVerify, verifyExport } from './verify-export.ts';
 /** The audit log of an instance. */
 export interface Audit {
   record: Kernel['audit']['record'];
+  /** See `erase.ts`. */
+  erase: Kernel['audit']['erase'];
   /** Signs what a new database holds; before anything is recorded. `begins`: see `beginsAuditLog`. */
   prepare(begins: boolean): Promise<void>;
   list(input: EventListInput): Promise<EventPage>;
@@ -44,9 +47,10 @@ export function createAudit(base: Omit<Kernel, 'audit'>, secretKey: string): Aud
   const file = createHeadFile(base.settings.AUDIT_HEAD_FILE);
   const record = createRecord(base, seal);
   const checkpoints = createCheckpoints(base, seal, file);
-  const kernel: Kernel = { ...base, audit: { record } };
+  const kernel: Kernel = { ...base, audit: { record, erase: erasePerson } };
   return {
     record,
+    erase: erasePerson,
     prepare: checkpoints.prepare,
     list: (input) => listPage(kernel, input),
     activity: (userId, input) => listActivity(kernel, userId, input),

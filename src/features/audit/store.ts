@@ -255,3 +255,22 @@ export async function insertCheckpoint(tx: Transaction, row: CheckpointRow, kept
     .execute();
   return numInsertedOrUpdatedRows === 1n;
 }
+
+/** Events not erased yet that a user caused, or that nobody signed in caused to the user. */
+export function listEventsOfPerson(tx: Transaction, userId: number, limit: number): Promise<EventRow[]> {
+  return tx
+    .selectFrom('audit_events')
+    .selectAll()
+    .where('personal', 'is not', null)
+    .where((eb) => eb.or([eb('actor', '=', userId), eb('user_id', '=', userId).and('actor', 'is', null)]))
+    .limit(limit)
+    .execute();
+}
+
+export async function eraseEvent(tx: Transaction, id: string, personal_hash: string | null): Promise<void> {
+  await tx
+    .updateTable('audit_events')
+    .set({ personal: null, salt: null, personal_hash })
+    .where('id', '=', id)
+    .execute();
+}

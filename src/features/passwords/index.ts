@@ -13,7 +13,7 @@ import type { Attempt, Throttle } from '../throttle/index.ts';
 import { changePassword } from './change.ts';
 import { type CurrentPassword, withCurrentPassword } from './current.ts';
 import { passwordIssues } from './policy.ts';
-import { findPassword, insertPassword, updateHash, updatePassword } from './store.ts';
+import { deletePassword, findPassword, insertPassword, putPassword, updateHash } from './store.ts';
 
 export type { CurrentPassword } from './current.ts';
 export { passwordMigrations } from './migrations.ts';
@@ -56,6 +56,11 @@ export interface Passwords {
   insert(tx: Transaction, userId: number, hash: string): Promise<void>;
   /** Replaces a user's password and announces it; `sid` is the session that goes on. */
   replace(tx: Transaction, userId: number, hash: string, sid: string | null): Promise<void>;
+  /**
+   * Takes a user's password away, which whoever proved the address did not set, and announces it: there is no session of
+   * before that goes on.
+   */
+  remove(tx: Transaction, userId: number): Promise<void>;
   /** See `current.ts`. */
   withCurrent(
     input: CurrentPassword,
@@ -106,9 +111,14 @@ export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
     },
     insert: (tx, userId, hash) => insertPassword(tx, userId, hash, now()),
     async replace(tx, userId, hash, sid) {
-      await updatePassword(tx, userId, hash, now());
+      await putPassword(tx, userId, hash, now());
       await events.emit(tx, 'password.changed', { user_id: userId, sid });
       if (sid === null) await audit.record(tx, { kind: 'password.reset', user_id: userId });
+    },
+    async remove(tx, userId) {
+      const hadOne = await deletePassword(tx, userId);
+      await events.emit(tx, 'password.changed', { user_id: userId, sid: null });
+      if (hadOne) await audit.record(tx, { kind: 'password.removed', user_id: userId });
     },
     withCurrent: (input, work) => withCurrentPassword(kernel, { passwords, throttle }, input, work),
     change: (input) => changePassword(kernel, { passwords, throttle }, input),

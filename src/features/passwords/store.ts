@@ -35,18 +35,25 @@ export async function insertPassword(
   await tx.insertInto('passwords').values({ user_id: userId, hash, revision: 1, changed_at: now }).execute();
 }
 
-/** Stores another password. */
-export async function updatePassword(
-  tx: Transaction,
-  userId: number,
-  hash: string,
-  now: string,
-): Promise<void> {
+/** Stores another password, or the first one of a user who has none. */
+export async function putPassword(tx: Transaction, userId: number, hash: string, now: string): Promise<void> {
   await tx
-    .updateTable('passwords')
-    .set((eb) => ({ hash, revision: eb('revision', '+', 1), changed_at: now }))
-    .where('user_id', '=', userId)
+    .insertInto('passwords')
+    .values({ user_id: userId, hash, revision: 1, changed_at: now })
+    .onConflict((conflict) =>
+      conflict.column('user_id').doUpdateSet((eb) => ({
+        hash,
+        revision: eb('passwords.revision', '+', 1),
+        changed_at: now,
+      })),
+    )
     .execute();
+}
+
+/** Whether there was one to remove. */
+export async function deletePassword(tx: Transaction, userId: number): Promise<boolean> {
+  const result = await tx.deleteFrom('passwords').where('user_id', '=', userId).executeTakeFirst();
+  return result.numDeletedRows > 0n;
 }
 
 /** Stores another hash of the same password. */

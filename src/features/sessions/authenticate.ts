@@ -106,8 +106,20 @@ function judge(claims: AccessTokenClaims, row: SessionLookup | undefined): Authe
     throw new DoorwardError('invalid_token', { reason: `the session has ended: ${row.end_reason}` });
   }
   const { user_id: id, email, name, is_active, is_admin, created_at } = row;
+  const { email_verified, pending_email, locale, delete_after } = row;
   return {
-    user: { id, email, name, is_active, is_admin, created_at },
+    user: {
+      id,
+      email,
+      name,
+      is_active,
+      is_admin,
+      created_at,
+      email_verified,
+      pending_email,
+      locale,
+      delete_after,
+    },
     session: { sid: row.lookup_key, created_at: row.session_created_at, expires_at: row.session_expires_at },
   };
 }

@@ -11,3 +11,8 @@ export function describeDevice(userAgent: string): string {
   if (name === undefined) return unknown;
   return os.name ? `${name} on ${os.name}` : name;
 }
+
+/** The browser a user agent tells, whatever its version and system. */
+export function browserFamily(userAgent: string): string {
+  return describeDevice(userAgent).replace(/ on .*/, '');
+}

@@ -1,3 +1,4 @@
+import type { Transaction } from '../../database/database.ts';
 import { userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -9,21 +10,30 @@ import { type Authenticated, createAuthenticate } from './authenticate.ts';
 import { endSessions } from './end.ts';
 import { type Introspection, introspect, readToken } from './introspect.ts';
 import { type ListedSession, listSessions } from './list.ts';
-import { type Client, type LoggedIn, logIn } from './login.ts';
+import { type LoggedIn, logIn } from './login.ts';
+import { type Client, type OpenedSession, openSession } from './open.ts';
 import { createRefresh } from './refresh.ts';
 import { deleteExpiredSessions, type SessionEnd, type SessionSelection } from './store.ts';
-import type { IssuedTokens } from './tokens.ts';
+import { type IssuedTokens, issueTokens } from './tokens.ts';
 import { createVerifyAccess } from './verify-access.ts';
 
 export type { Authenticated } from './authenticate.ts';
+export type { LoggedIn } from './login.ts';
 export { sessionMigrations } from './migrations.ts';
+export type { Client, OpenedSession } from './open.ts';
 export { sessionRoutes, userSessionRoutes } from './routes.ts';
 export type { SessionRow } from './store.ts';
-export { type TokenResponse, tokenParties } from './tokens.ts';
+export { type IssuedTokens, type TokenResponse, tokenParties } from './tokens.ts';
 
 export interface Sessions {
   /** See `login.ts`. */
   logIn(input: { username: string; password: string; client: Client }): Promise<LoggedIn>;
+  /** See `open.ts`. */
+  open(tx: Transaction, input: Parameters<typeof openSession>[3]): Promise<OpenedSession>;
+  /** The tokens of a session that was opened, once its transaction is over. */
+  issue(opened: OpenedSession, now: Date): Promise<LoggedIn>;
+  /** Ends a user's sessions in `tx`. Returns how many there were. */
+  endAll(tx: Transaction, userId: number, reason: SessionEnd): Promise<number>;
   /** See `refresh.ts`. */
   refresh(input: { refresh_token: string; client: Client }): Promise<IssuedTokens>;
   /** See `authenticate.ts`. */
@@ -60,11 +70,20 @@ export function createSessions(
   events.on('user.deactivated', async (tx, { user_id }) => {
     await endSessions(kernel, tx, user_id, { reason: 'user_deactivated' });
   });
+  events.on('user.closed', async (tx, { user_id }) => {
+    await endSessions(kernel, tx, user_id, { reason: 'user_closed' });
+  });
   events.on('user.deleted', async (tx, { user_id }) => {
     await endSessions(kernel, tx, user_id, { reason: 'user_deleted' });
   });
   const sessions: Sessions = {
     logIn: (input) => logIn(kernel, features, input),
+    open: (tx, input) => openSession(kernel, features, tx, input),
+    async issue({ session, device_token }, at) {
+      const tokens = await issueTokens(session, features.keys.current(), kernel.settings, at);
+      return { ...tokens, device_token };
+    },
+    endAll: (tx, userId, reason) => endSessions(kernel, tx, userId, { reason }),
     refresh: createRefresh(kernel, features),
     authenticate,
     list: (userId, currentSid) => listSessions(kernel, userId, currentSid),

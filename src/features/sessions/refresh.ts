@@ -4,7 +4,7 @@ import type { Kernel } from '../../kernel.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Throttle } from '../throttle/index.ts';
 import { endSessions } from './end.ts';
-import type { Client } from './login.ts';
+import type { Client } from './open.ts';
 import { decideRotation } from './rotation.ts';
 import { changeRotation, noteGenerationGiven, prepareRefreshLookup, type SessionRow } from './store.ts';
 import { type IssuedTokens, issueTokens } from './tokens.ts';
@@ -85,7 +85,7 @@ async function apply(
   client: Client,
   now: Date,
 ): Promise<SessionRow | 'ended' | 'reused' | 'moved'> {
-  const { db, settings, audit } = kernel;
+  const { db, settings, events, audit } = kernel;
   const time = now.toISOString();
   const change = async (changes: Partial<SessionRow>) =>
     (await db.transaction((tx) => changeRotation(tx, session, changes)))
@@ -103,6 +103,11 @@ async function apply(
           reason: 'refresh_token_reused',
           sid: session.id,
           network: client.network,
+        });
+        await events.emit(tx, 'session.reused', {
+          user_id: session.user_id,
+          network: client.network,
+          user_agent: client.userAgent,
         });
         await audit.record(tx, {
           kind: 'session.reused',

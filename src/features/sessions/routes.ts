@@ -6,7 +6,7 @@ import type { BrowserRules } from '../../http/browser.ts';
 import { AnyPassword, Closed, mayFail, NoContent, OneOf, Text, UserPath } from '../../http/schema.ts';
 import { deviceTokenTtlSeconds } from '../throttle/index.ts';
 import type { Sessions } from './index.ts';
-import type { Client } from './login.ts';
+import type { Client } from './open.ts';
 import type { IssuedTokens } from './tokens.ts';
 
 const expires_in = Type.Integer({ description: 'Lifetime of the access token in seconds' });

@@ -9,6 +9,10 @@ export type SessionEnd =
   | 'password_changed'
   | 'user_deactivated'
   | 'user_deleted'
+  /** The owner closed the account, which is erased later. */
+  | 'user_closed'
+  /** The owner of a former address took a change of the email back. */
+  | 'email_restored'
   | 'refresh_token_reused'
   /** It was not live any more when a backup was restored that knew it as live. */
   | 'restored';
@@ -59,6 +63,10 @@ export interface SessionLookup {
   is_active: boolean;
   is_admin: boolean;
   created_at: string;
+  email_verified: boolean;
+  pending_email: string | null;
+  locale: string | null;
+  delete_after: string | null;
 }
 
 /** The one query that every authenticated request makes. */
@@ -67,7 +75,8 @@ export function prepareSessionLookup(db: Database) {
     select sessions.id as lookup_key, sessions.user_id, sessions.generation, sessions.generation_used_at,
       sessions.last_seen_at, sessions.ended_at, sessions.end_reason,
       sessions.created_at as session_created_at, sessions.expires_at as session_expires_at,
-      users.email, users.name, users.is_active, users.is_admin, users.created_at
+      users.email, users.name, users.is_active, users.is_admin, users.created_at,
+      users.email_verified, users.pending_email, users.locale, users.delete_after
     from sessions join users on users.id = sessions.user_id
     where sessions.id = key_placeholder`);
 }
@@ -175,6 +184,19 @@ export function listLiveSessions(db: Kysely<Tables>, userId: number, now: string
     .where('expires_at', '>', now)
     .orderBy('last_seen_at', 'desc')
     .orderBy('id')
+    .execute();
+}
+
+/** What a user's sessions of the past tell of where they log in from. */
+export function listUserAgents(
+  db: Kysely<Tables>,
+  userId: number,
+): Promise<Pick<SessionRow, 'network' | 'user_agent'>[]> {
+  return db
+    .selectFrom('sessions')
+    .select(['network', 'user_agent'])
+    .distinct()
+    .where('user_id', '=', userId)
     .execute();
 }
 

@@ -3,7 +3,15 @@ import type { AuditKind } from '../../audit-kinds.ts';
 import type { Tables, Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import { type Budget, closedUntil, describeBudget, expiryOf, hasRunOut, latestExpiryOf } from './budgets.ts';
+import {
+  type Budget,
+  closedUntil,
+  describeBudget,
+  expiryOf,
+  hasRunOut,
+  isAttack,
+  latestExpiryOf,
+} from './budgets.ts';
 import {
   type Count,
   closeUntil,
@@ -34,7 +42,7 @@ export interface Attempt {
 
 export interface Plan {
   /** What is tried, as the headers call it. */
-  readonly policy: 'login' | 'password' | 'signup' | 'setup' | 'refresh';
+  readonly policy: 'login' | 'password' | 'signup' | 'setup' | 'refresh' | 'mail' | 'mail-link';
   /** What lets the try through or not. */
   readonly budgets: readonly Budget[];
   /** Where a failure counts too, without standing in the way of the try. */
@@ -62,7 +70,7 @@ const inOrder = <T extends { key: string }>(rows: readonly T[]) =>
  * @throws DoorwardError `rate_limited`, before anything is written.
  */
 export async function beginAttempt(kernel: Kernel, plan: Plan): Promise<Attempt> {
-  const { db, clock, audit, log } = kernel;
+  const { db, clock, audit, events, log } = kernel;
   const budgets = inOrder(plan.budgets);
   let taken: readonly Taken[] = [];
 
@@ -71,6 +79,8 @@ export async function beginAttempt(kernel: Kernel, plan: Plan): Promise<Attempt>
   async function noteRunOut(tx: Transaction, counts: readonly Taken[], userId: number | null): Promise<void> {
     if (plan.throttledKind === undefined) return;
     for (const { budget, failures } of counts) {
+      if (userId !== null && isAttack(budget, failures))
+        await events.emit(tx, 'account.attacked', { user_id: userId });
       if (!hasRunOut(budget, failures)) continue;
       const user_id = budget.name === 'network' ? null : userId;
       await audit.record(tx, { kind: plan.throttledKind, user_id, detail: { budget: budget.name } });

@@ -70,6 +70,15 @@ export function hasRunOut({ rule }: Budget, failures: number): boolean {
   return failures === rule.max || (rule.kind === 'row' && failures === rule.free);
 }
 
+/** More failures in a row than free tries come to: no owner mistypes that often. */
+const attackFactor = 4;
+
+/** Whether the failure that made it so many is worth a word to the owner; it is for two of a row at most. */
+export function isAttack({ name, rule }: Budget, failures: number): boolean {
+  if (name !== 'account' || rule.kind !== 'row') return false;
+  return failures === Math.min(rule.free * attackFactor, rule.max) || failures === rule.max;
+}
+
 /** What the headers tell of a budget. */
 export function describeBudget({ rule }: Budget): { quota: number; windowSeconds: number } {
   return rule.kind === 'hourly'
@@ -127,6 +136,14 @@ export function createBudgets(settings: Settings, digestKey: Uint8Array) {
     }),
     logIns: ofNetwork('log-in', settings.THROTTLE_NETWORK_FAILURES_PER_HOUR),
     signUps: ofNetwork('sign-up', settings.THROTTLE_NETWORK_SIGN_UPS_PER_HOUR),
+    mails: ofNetwork('mail', settings.THROTTLE_NETWORK_MAILS_PER_HOUR),
+    /** Not one of the address's own keys, or a new password would make it free to be written to again. */
+    mailsTo: (address: string): Budget => ({
+      name: 'account',
+      key: digest('mail to', identityOf(address)),
+      rule: hourly(settings.THROTTLE_ADDRESS_MAILS_PER_HOUR),
+    }),
+    redemptions: ofNetwork('mail-link', settings.THROTTLE_NETWORK_MAILS_PER_HOUR),
     setups: ofNetwork('setup', settings.THROTTLE_NETWORK_SETUPS_PER_HOUR),
     refreshes: ofNetwork('refresh', settings.THROTTLE_NETWORK_REFUSED_REFRESHES_PER_HOUR),
   };

@@ -19,11 +19,16 @@ export type { Attempt } from './attempt.ts';
 export { deviceTokenTtlSeconds } from './device.ts';
 export { throttleMigrations } from './migrations.ts';
 
-/** A try to log in. */
-export interface LoginAttempt extends Attempt {
+/** Where a login comes from. */
+export interface LoginDevice {
+  /** Whether the user has logged in from it, and it showed that. */
+  readonly isKnown: boolean;
   /** What the device shows next time, in the transaction of the login. */
   issueDeviceToken(tx: Transaction, userId: number): Promise<string>;
 }
+
+/** A try to log in. */
+export interface LoginAttempt extends Attempt, LoginDevice {}
 
 /**
  * Who may try how often. Every `Attempt` is refused at once when a budget of it is closed, with DoorwardError
@@ -43,6 +48,16 @@ export interface Throttle {
     sid: string;
     network: string | null;
   }): Promise<Attempt>;
+  /** The device of a login that takes no password. */
+  recognise(input: {
+    userId: number;
+    network: string | null;
+    deviceToken: string | undefined;
+  }): Promise<LoginDevice>;
+  /** Somebody asks for a mail to an address, as it was typed or is known. */
+  mail(input: { address: string; network: string | null }): Promise<Attempt>;
+  /** Somebody shows a link or a code of a mail; those that are wrong count. */
+  redeem(network: string | null): Promise<Attempt>;
   signUp(network: string | null): Promise<Attempt>;
   setUp(network: string | null): Promise<Attempt>;
   /**
@@ -90,6 +105,17 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
     const device = token === undefined ? undefined : readDeviceToken(token, deviceKey, clock.now());
     if (device === undefined || device.userId !== userId) return undefined;
     return device.epoch === (await findDeviceEpoch(db.read, userId)) ? device : undefined;
+  }
+
+  function describeDevice(device: Device | undefined, network: string | null): LoginDevice {
+    return {
+      isKnown: device !== undefined,
+      async issueDeviceToken(tx, userId) {
+        const epoch = await findDeviceEpoch(tx, userId);
+        const newId = network ? budgets.deviceId(userId, network) : newDeviceId();
+        return createDeviceToken({ userId, epoch, id: device?.id ?? newId }, deviceKey, clock.now());
+      },
+    };
   }
 
   async function forgetFailures(tx: Transaction, userId: number): Promise<void> {
@@ -140,15 +166,19 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
               alsoForgets: [budgets.accountKey(address)],
             },
       );
-      return {
-        ...attempt,
-        async issueDeviceToken(tx, id) {
-          const epoch = await findDeviceEpoch(tx, id);
-          const newId = network ? budgets.deviceId(id, network) : newDeviceId();
-          return createDeviceToken({ userId: id, epoch, id: device?.id ?? newId }, deviceKey, clock.now());
-        },
-      };
+      return { ...attempt, ...describeDevice(device, network) };
     },
+    recognise: async ({ userId, network, deviceToken }) =>
+      describeDevice(await recognise(deviceToken, userId), network),
+    mail: ({ address, network }) =>
+      begin({
+        policy: 'mail',
+        countsSuccess: true,
+        isKnown: false,
+        budgets: [budgets.mailsTo(address), ...onNetwork(network, budgets.mails)],
+      }),
+    redeem: (network) =>
+      begin({ policy: 'mail-link', isKnown: false, budgets: onNetwork(network, budgets.redemptions) }),
     confirm: ({ user: { id, email }, sid, network }) =>
       begin({
         policy: 'password',

@@ -1,0 +1,102 @@
+import type { Transaction } from '../../database/database.ts';
+import { DoorwardError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import { currentOrigin } from '../../origin.ts';
+import type { Throttle } from '../throttle/index.ts';
+import { digestBrowser, digestCode, digestToken, isSameDigest } from './digests.ts';
+import {
+  deleteLink,
+  findLinkByToken,
+  findLinkOfUser,
+  type LinkPurpose,
+  type MailLink,
+  takeCodeTry,
+} from './store.ts';
+
+/** What somebody shows to prove that a mail reached them. */
+export type Proof =
+  | { token: string; browser: string | null }
+  /** The code, by whoever is signed in as the user or names the user's address; undefined when nobody has it. */
+  | { code: string; user: { id: number; email: string } | undefined };
+
+/** What was shown, before it is used up. */
+export interface Shown {
+  readonly link: MailLink;
+  /**
+   * Uses the link up, in the transaction of what it is good for: one conditional delete, so that of racing requests one
+   * wins. When the transaction fails for another reason, the link is as it was.
+   * @throws DoorwardError `invalid_link` or `invalid_code` when it is used up or void by now.
+   */
+  use(tx: Transaction): Promise<void>;
+}
+
+/**
+ * Finds what a token or a code stands for. Nothing is used up but, by a code, one of its tries, which is counted durably
+ * before the code is looked at. What is wrong counts on the network.
+ * @throws DoorwardError `invalid_link`, `link_from_another_browser`, `invalid_code`, `rate_limited`.
+ */
+export async function showProof(
+  kernel: Kernel,
+  throttle: Throttle,
+  codeKey: Uint8Array,
+  purpose: LinkPurpose,
+  proof: Proof,
+): Promise<Shown> {
+  const attempt = await throttle.redeem(currentOrigin().network);
+  const invalid = () => new DoorwardError('token' in proof ? 'invalid_link' : 'invalid_code');
+  return attempt.within(
+    async () => {
+      const link =
+        'token' in proof
+          ? await byToken(kernel, purpose, proof)
+          : await byCode(kernel, codeKey, purpose, proof);
+      if (link === undefined) {
+        await attempt.take();
+        throw invalid();
+      }
+      return {
+        link,
+        async use(tx) {
+          if (!(await deleteLink(tx, link.id))) throw invalid();
+        },
+      };
+    },
+    (error) => error instanceof DoorwardError && /^invalid_(link|code)$/.test(error.code),
+  );
+}
+
+const isOver = (time: string | null, now: Date) => time === null || Date.parse(time) <= now.getTime();
+
+async function byToken(
+  { db, clock }: Kernel,
+  purpose: LinkPurpose,
+  { token, browser }: { token: string; browser: string | null },
+): Promise<MailLink | undefined> {
+  const link = await findLinkByToken(db.read, purpose, digestToken(token));
+  if (link === undefined || isOver(link.expires_at, clock.now())) return undefined;
+  // Somebody else's browser: a link that was forwarded, or the owner of an address that somebody signed up with.
+  if (link.browser_digest !== null && (browser === null || digestBrowser(browser) !== link.browser_digest))
+    throw new DoorwardError('link_from_another_browser');
+  return link;
+}
+
+async function byCode(
+  { db, clock, settings, audit }: Kernel,
+  codeKey: Uint8Array,
+  purpose: LinkPurpose,
+  { code, user }: { code: string; user: { id: number; email: string } | undefined },
+): Promise<MailLink | undefined> {
+  const link = user && (await findLinkOfUser(db.read, purpose, user.id));
+  const isOpen =
+    link?.code_digest !== undefined &&
+    link.code_digest !== null &&
+    !isOver(link.code_expires_at, clock.now());
+  const isTaken =
+    isOpen && (await db.transaction((tx) => takeCodeTry(tx, link.id, settings.MAIL_CODE_TRIES)));
+  const digits = code.replaceAll(/[\s-]/g, '');
+  const isRight = isTaken && isSameDigest(digestCode(codeKey, link.id, digits), link.code_digest ?? '');
+  if (isRight) return link;
+  if (user !== undefined)
+    await db.transaction((tx) => audit.record(tx, { kind: 'code.refused', user_id: user.id }));
+  return undefined;
+}
