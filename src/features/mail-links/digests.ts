@@ -3,7 +3,7 @@ import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 /** A token has 256 random bits, so that its plain hash gives nothing away. */
 export const digestToken = (token: string) => hash('sha256', token, 'base64url');
 
-/** The mark of a browser has 128 random bits. */
+/** What is kept of the mark of a browser, which has 128 random bits. */
 export const digestBrowser = (mark: string) => hash('sha256', `browser ${mark}`, 'base64url');
 
 /** A code has 20 bits: its digest takes SECRET_KEY, or a copy of the database would tell it. */

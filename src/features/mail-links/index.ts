@@ -6,6 +6,7 @@ import { type MintedLink, mintLink, type NewLink } from './mint.ts';
 import { type Proof, type Shown, showProof } from './redeem.ts';
 import { deleteExpiredLinks, deleteLinks, type LinkPurpose } from './store.ts';
 
+export { digestBrowser } from './digests.ts';
 export { mailLinkMigrations } from './migrations.ts';
 export type { MintedLink, NewLink } from './mint.ts';
 export type { Proof, Shown } from './redeem.ts';

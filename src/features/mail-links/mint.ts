@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Transaction } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
-import { digestBrowser, digestCode, digestToken } from './digests.ts';
+import { digestCode, digestToken } from './digests.ts';
 import { deleteLinks, insertLink, type LinkPurpose } from './store.ts';
 
 /** A link to be made. */
@@ -15,8 +15,8 @@ export interface NewLink {
   ttlSeconds: number;
   /** Whether the mail has a code besides, for another device. */
   withCode: boolean;
-  /** The mark of the browser that asked, if one did: see `http/browser.ts`. */
-  browser: string | null;
+  /** `digestBrowser` of the mark of the browser that asked, if one did: see `http/browser.ts`. */
+  browser_digest: string | null;
 }
 
 /** What is mailed. It is stored nowhere but in the outbox until it is sent. */
@@ -45,7 +45,7 @@ export async function mintLink(
   { clock, settings }: Kernel,
   codeKey: Uint8Array,
   tx: Transaction,
-  { purpose, user_id, invitation_id, email_key, detail, ttlSeconds, withCode, browser }: NewLink,
+  { purpose, user_id, invitation_id, email_key, detail, ttlSeconds, withCode, browser_digest }: NewLink,
 ): Promise<MintedLink> {
   if (purpose !== 'undo_email_change' && user_id !== null)
     await deleteLinks(tx, { user_id }, { only: purpose });
@@ -68,7 +68,7 @@ export async function mintLink(
     code_tries: 0,
     code_expires_at:
       code === null ? null : inSeconds(Math.min(ttlSeconds, settings.MAIL_CODE_EXPIRE_MINUTES * 60)),
-    browser_digest: browser === null ? null : digestBrowser(browser),
+    browser_digest,
     created_at: now.toISOString(),
     expires_at,
   });
