@@ -4,16 +4,19 @@ import type { TSchema } from 'typebox';
 
 /**
  * Makes the serializer compiler of our Fastify context, so that a host's own (for another schema language) is not
- * asked. An answer holds what its schema names and nothing else.
+ * asked. An answer holds what its schema names and nothing else. Schemas are compiled when they are first used.
  */
 export function createSerializerCompiler(): FastifySerializerCompiler<TSchema> {
   const serializers = new WeakMap<TSchema, (data: unknown) => string>();
   return ({ schema }) => {
-    let serialize = serializers.get(schema);
-    if (serialize === undefined) {
-      serialize = fastJson(schema as fastJson.Schema);
-      serializers.set(schema, serialize);
-    }
+    const known = serializers.get(schema);
+    if (known !== undefined) return known;
+    let compiled: ((data: unknown) => string) | undefined;
+    const serialize = (data: unknown) => {
+      compiled ??= fastJson(schema as fastJson.Schema);
+      return compiled(data);
+    };
+    serializers.set(schema, serialize);
     return serialize;
   };
 }

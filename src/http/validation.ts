@@ -1,4 +1,4 @@
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { parseEmailAddress } from '../email-address.ts';
@@ -67,8 +67,10 @@ export function createValidatorCompiler(): FastifySchemaCompiler<TSchema> {
 
   return ({ schema, httpPart = 'body' }) => {
     const location = LOCATIONS[httpPart] ?? httpPart;
-    const validate = ajv.compile(schema);
+    // When it is first asked: compiling all schemas takes longer than the rest of a start.
+    let validate: ValidateFunction | undefined;
     const check = (value: unknown) => {
+      validate ??= ajv.compile(schema);
       // Fastify validates an absent body as null, and FastAPI takes a null body for an absent one.
       if (value === null) return { error: new ValidationError([missing([location])]) };
       if (validate(value)) return { value };

@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { administrate, startPostgres, type TestPostgres } from './postgres.ts';
 
+/** The database of the run's PostgreSQL that has the schema and nothing else. */
+export const readyTemplate = 'doorward_ready';
+
 /** A kind of database that tests run on. */
 export interface TestDatabase {
   readonly name: 'SQLite' | 'PostgreSQL';
   /** Makes an empty database, removed when the tests of the group are over; resolves to its DATABASE_URL. */
   createUrl(): Promise<string>;
+  /** The same with the schema in it, where that is quicker than to let the first start make it. */
+  createReadyUrl(): Promise<string>;
 }
 
 /**
@@ -31,14 +36,12 @@ function onSqlite(define: (database: TestDatabase) => void): void {
     after(async () => {
       for (const folder of folders) await rm(folder, { recursive: true, force: true });
     });
-    define({
-      name: 'SQLite',
-      async createUrl() {
-        const folder = await mkdtemp(join(tmpdir(), 'doorward-sqlite-'));
-        folders.push(folder);
-        return `sqlite:${join(folder, 'doorward.db')}`;
-      },
-    });
+    const createUrl = async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'doorward-sqlite-'));
+      folders.push(folder);
+      return `sqlite:${join(folder, 'doorward.db')}`;
+    };
+    define({ name: 'SQLite', createUrl, createReadyUrl: createUrl });
   });
 }
 
@@ -58,16 +61,19 @@ function onPostgres(define: (database: TestDatabase) => void): void {
         await administrate(await administrationUrl(), `drop database if exists ${name} with (force)`);
       }
     });
+    const create = async (template = '') => {
+      const url = new URL(await administrationUrl());
+      const name = `test_${randomBytes(8).toString('hex')}`;
+      await administrate(url.href, `create database ${name} ${template}`);
+      names.push(name);
+      url.pathname = `/${name}`;
+      return url.href;
+    };
     define({
       name: 'PostgreSQL',
-      async createUrl() {
-        const url = new URL(await administrationUrl());
-        const name = `test_${randomBytes(8).toString('hex')}`;
-        await administrate(url.href, `create database ${name}`);
-        names.push(name);
-        url.pathname = `/${name}`;
-        return url.href;
-      },
+      createUrl: () => create(),
+      createReadyUrl: () =>
+        process.env.DOORWARD_TEST_POSTGRES ? create(`template ${readyTemplate}`) : create(),
     });
   });
 }

@@ -41,7 +41,7 @@ export function journey(
 }
 
 async function open(t: TestContext, database: TestDatabase, settings: GivenSettings = {}): Promise<Journey> {
-  const databaseUrl = String(settings.DATABASE_URL ?? (await database.createUrl()));
+  const databaseUrl = String(settings.DATABASE_URL ?? (await database.createReadyUrl()));
   const instance = await createTestDoorward({ SECRET_KEY, ...settings, DATABASE_URL: databaseUrl });
   t.after(() => instance.close());
 
