@@ -1,4 +1,4 @@
-import { type EventRow, hashEvent, isErased, isWhole } from './event.ts';
+import { type EventRow, hashEvent, isWhole } from './event.ts';
 import type { Tally } from './findings.ts';
 import type { Checkpoint, Head } from './seal.ts';
 
@@ -27,7 +27,7 @@ export interface ChainCheck {
 export function createChainCheck(
   chain: number,
   anchors: readonly Anchor[],
-  { tally, find }: Tally,
+  { tally, find, noteErasure }: Tally,
 ): ChainCheck {
   let position = 0;
   /** Undefined after a gap: nobody knows what was there. */
@@ -79,11 +79,7 @@ export function createChainCheck(
       compareAnchors();
       tally.events++;
       if (tally.until === null || event.time > tally.until) tally.until = event.time;
-      if (isErased(event)) {
-        tally.erased++;
-        // Nothing in Doorward erases yet, so there is no reason that would make it right.
-        find('personal_missing', `${name}: its personal part is gone`, place);
-      }
+      noteErasure(event, name, place);
     },
     end(head) {
       if (position < head.position) {

@@ -1,3 +1,5 @@
+import { type EventRow, isErased } from './event.ts';
+
 /** Something that is not as Doorward wrote it. */
 export interface Finding {
   readonly code: FindingCode;
@@ -17,7 +19,7 @@ export type FindingCode =
   | 'table_missing'
   /** Where no event can be: before retention's base, beyond the head, between two positions, in no chain. */
   | 'event_inserted'
-  /** What it said of a person is gone. */
+  /** What it said of a person is gone, and the person was not deleted. */
   | 'personal_missing'
   | 'head_missing'
   /** Of a chain that there is not. */
@@ -75,19 +77,45 @@ export function createTally() {
     until: null as string | null,
   };
   let findingsLeftOut = 0;
+  const deleted = new Set<number>();
+  /** The first erased event of each person who is missing from it. */
+  const erased = new Map<number | null, { name: string; place: Omit<Finding, 'code' | 'message'> }>();
+
+  function find(code: FindingCode, message: string, place: Omit<Finding, 'code' | 'message'> = {}): void {
+    if (findings.length < findingsKept) findings.push({ code, ...place, message });
+    else findingsLeftOut++;
+  }
+
+  /** Who was deleted is proven by the log itself; of anybody else everything is there. */
+  function judgeErasures(): void {
+    for (const [person, { name, place }] of erased) {
+      if (person === null || !deleted.has(person))
+        find('personal_missing', `${name}: its personal part is gone`, place);
+    }
+  }
+
   return {
     tally,
-    find(code: FindingCode, message: string, place: Omit<Finding, 'code' | 'message'> = {}) {
-      if (findings.length < findingsKept) findings.push({ code, ...place, message });
-      else findingsLeftOut++;
+    find,
+    /** Notes who was deleted, and whose part of an event is gone. */
+    noteErasure(event: EventRow, name: string, place: Omit<Finding, 'code' | 'message'>): void {
+      if (event.kind === 'user.deleted' && event.user_id !== null) deleted.add(event.user_id);
+      if (!isErased(event)) return;
+      tally.erased++;
+      const person = event.actor ?? event.user_id;
+      if (!erased.has(person)) erased.set(person, { name, place });
     },
-    finish: (public_key: string): Verification => ({
-      ok: findings.length === 0,
-      ...tally,
-      public_key,
-      findings,
-      findings_left_out: findingsLeftOut,
-    }),
+    /** `isPartial`: events are left out, perhaps those that tell who was deleted. */
+    finish(public_key: string, { isPartial = false } = {}): Verification {
+      if (!isPartial) judgeErasures();
+      return {
+        ok: findings.length === 0,
+        ...tally,
+        public_key,
+        findings,
+        findings_left_out: findingsLeftOut,
+      };
+    },
   };
 }
 export type Tally = ReturnType<typeof createTally>;

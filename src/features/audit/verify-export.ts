@@ -92,18 +92,19 @@ export async function verifyExport({ lines, publicKey, checkpoint }: ExportToVer
     }
   }
   finishChain();
-  await checkStatement();
-  return result.finish(key ?? '');
+  const isPartial = await checkStatement();
+  return result.finish(key ?? '', { isPartial });
 
-  async function checkStatement(): Promise<void> {
+  /** Whether it is said to be a part of the log. */
+  async function checkStatement(): Promise<boolean> {
     if (statement === undefined) {
       find('export_malformed', 'the statement is missing: the export was cut off');
-      return;
+      return false;
     }
     const said = await openStatement('audit-export', statement, key ?? '');
     if (said === undefined) {
       find('export_forged', `the statement is not signed by the key ${key}`);
-      return;
+      return false;
     }
     const isAll = said.from === null && said.to === null;
     for (const { chain, after, last, is_sound } of said.chains) {
@@ -129,6 +130,7 @@ export async function verifyExport({ lines, publicKey, checkpoint }: ExportToVer
       if (said.chains.some((one) => one.chain === chain)) continue;
       find('export_malformed', `chain ${chain} was not in the export`, { chain });
     }
+    return !isAll;
   }
 }
 
