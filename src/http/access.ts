@@ -1,7 +1,7 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 
-/** Who may use a route. */
-export type Access = 'public' | 'currentUser' | 'activeUser' | 'adminUser' | 'service';
+/** Who may use a route. `optionalUser`: everybody, but whoever shows a token must show a good one of an active user. */
+export type Access = 'public' | 'optionalUser' | 'currentUser' | 'activeUser' | 'adminUser' | 'service';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -28,6 +28,11 @@ declare module 'fastify' {
   }
 }
 
+/** Who asks, where a route lets everybody ask (`optionalUser`). */
+export function callerOf(request: FastifyRequest): Caller | undefined {
+  return request.auth as Caller | undefined;
+}
+
 /** The reference's dependencies, as hooks for `onRequest` or `preHandler` of any route. */
 export interface Guards {
   /** Anybody with a live session, also a deactivated user who still holds a token. */
@@ -52,7 +57,7 @@ function bearerToken(request: FastifyRequest): string | undefined {
 export function createGuards(
   authenticate: (token: string) => Caller | Promise<Caller>,
   browser: BrowserRules,
-): Guards {
+): Guards & { readonly optionalUser: onRequestHookHandler } {
   function credentialOf(request: FastifyRequest): string | undefined {
     const bearer = bearerToken(request);
     if (bearer !== undefined) return bearer;
@@ -61,7 +66,10 @@ export function createGuards(
     return cookie;
   }
 
-  function guard(refuse: (user: Caller['user']) => FailureCode | undefined): onRequestHookHandler {
+  function guard(
+    refuse: (user: Caller['user']) => FailureCode | undefined,
+    { isOptional = false } = {},
+  ): onRequestHookHandler {
     return (request: FastifyRequest, reply: FastifyReply, done) => {
       const admit = (caller: Caller) => {
         const refusal = refuse(caller.user);
@@ -76,6 +84,7 @@ export function createGuards(
       let caller: Caller | Promise<Caller>;
       try {
         const token = credentialOf(request);
+        if (token === undefined && isOptional) return done();
         if (token === undefined) throw new DoorwardError('not_authenticated');
         caller = authenticate(token);
       } catch (error) {
@@ -89,6 +98,7 @@ export function createGuards(
   const inactive = (user: Caller['user']) => (user.is_active ? undefined : 'inactive_user');
   return {
     currentUser: guard(() => undefined),
+    optionalUser: guard(inactive, { isOptional: true }),
     activeUser: guard(inactive),
     adminUser: guard((user) => inactive(user) ?? (user.is_admin ? undefined : 'admin_required')),
   };

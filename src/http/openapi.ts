@@ -82,9 +82,7 @@ function describe(schema: FastifySchema | undefined, url: string, route: RouteOp
   return {
     operationId: operationIdOf(String(route.method), url),
     ...schema,
-    ...(access === 'public'
-      ? {}
-      : { security: [{ [access === 'service' ? SERVICE_SCHEME : SECURITY_SCHEME]: [] }] }),
+    ...(access === 'public' ? {} : { security: securityOf(access) }),
     ...(schema.body === undefined
       ? {}
       : { body: plain(schema.body), consumes: ['application/json', ...forms] }),
@@ -99,10 +97,15 @@ function operationIdOf(method: string, url: string): string {
   return `${method}${url}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');
 }
 
+function securityOf(access: Access): Record<string, string[]>[] {
+  const needed = { [access === 'service' ? SERVICE_SCHEME : SECURITY_SCHEME]: [] };
+  return access === 'optionalUser' ? [{}, needed] : [needed];
+}
+
 function responsesOf(schema: FastifySchema, access: Access): Record<string, object> {
   const responses: Record<string, object> = { 400: ErrorBody, 500: ErrorBody, 503: ErrorBody };
   if (access !== 'public') responses[401] = ErrorBody;
-  if (access === 'activeUser' || access === 'adminUser') responses[403] = ErrorBody;
+  if (['optionalUser', 'activeUser', 'adminUser'].includes(access)) responses[403] = ErrorBody;
   if (schema.body !== undefined) {
     responses[413] = ErrorBody;
     responses[415] = ErrorBody;
