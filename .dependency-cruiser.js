@@ -76,6 +76,7 @@ export default {
       '^src/(crypto|database|http|features|cli)/|^src/(kernel|doorward|app|plugin)\\.ts$',
       '^src/observability/',
     ),
+    layer('outbox-below', '^src/features/outbox/', '^src/features/(?!outbox/)'),
     layer(
       'throttle-below',
       '^src/features/throttle/',

@@ -50,12 +50,13 @@ export const auditKinds = {
   'invitation.accepted': 'success',
   /** The code of a mail was wrong. */
   'code.refused': 'failure',
-  'mail.resent': 'success',
   'key.created': 'success',
   'key.retired': 'success',
   'secret_key.changed': 'success',
   'service.created': 'success',
   'service.deleted': 'success',
+  /** An administrator had a mail of the outbox sent again. */
+  'mail.resent': 'success',
   'audit.pruned': 'success',
   'database.restored': 'success',
 } as const satisfies Record<string, 'success' | 'failure'>;

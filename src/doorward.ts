@@ -14,6 +14,7 @@ import {
   settleSecretKey,
 } from './features/keys/index.ts';
 import { createMailLinks, type MailLinks, mailLinkMigrations } from './features/mail-links/index.ts';
+import { createOutbox, type Outbox, outboxMigrations } from './features/outbox/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
@@ -21,6 +22,7 @@ import { createSessions, type Sessions, sessionMigrations, tokenParties } from '
 import { createThrottle, type Throttle, throttleMigrations } from './features/throttle/index.ts';
 import { type Clock, createCounters, createEvents, type Kernel, type Log } from './kernel.ts';
 import { createLog } from './log.ts';
+import { createMailRenderer } from './mail/index.ts';
 import { type GivenSettings, readSettings, type Settings } from './settings.ts';
 
 /** The schema's history, of all features. */
@@ -35,6 +37,7 @@ export const migrations: readonly Migration[] = [
   ...throttleMigrations,
   ...auditMigrations,
   ...mailLinkMigrations,
+  ...outboxMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -49,6 +52,7 @@ export interface Core extends AuthService {
   readonly settings: Settings;
   readonly kernel: Kernel;
   readonly audit: Audit;
+  readonly outbox: Outbox;
   readonly throttle: Throttle;
   readonly mailLinks: MailLinks;
   readonly accounts: Accounts;
@@ -59,12 +63,14 @@ export interface Core extends AuthService {
   readonly services: Services;
   readonly admin: Admin;
   readonly health: Health;
-  /** Waits for hashes under way, then closes the database. */
+  /** Waits for hashes and mails under way, then closes the database. */
   close(): Promise<void>;
 }
 
 /** How soon an instance learns of a key that another one made or withdrew. */
 const keyReloadIntervalMs = 1000;
+/** How soon a mail is found that another instance, or an unfinished transaction, asked for, and one that is to be retried. */
+const outboxIntervalMs = 1000;
 const maintenanceIntervalMs = 10 * 60_000;
 const checkpointIntervalMs = 60_000;
 
@@ -96,6 +102,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     // Not before it is known that SECRET_KEY is the right one, and before anything is recorded.
     await db.transaction((tx) => assertSecretKey(tx, secretKey));
     await audit.prepare(beginsLog);
+    const outbox = createOutbox(kernel, { renderer: createMailRenderer(settings) }, secretKey);
     const throttle = createThrottle(kernel, secretKey);
     const mailLinks = createMailLinks(kernel, throttle, secretKey);
     const passwords = createPasswords(kernel, throttle);
@@ -121,6 +128,8 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(maintenanceIntervalMs, 'removing expired links of mails', () => mailLinks.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
       every(maintenanceIntervalMs, 'removing old audit events', () => audit.prune()),
+      every(outboxIntervalMs, 'working on the outbox', () => outbox.work()),
+      every(maintenanceIntervalMs, 'removing old mails', () => outbox.deleteOld()),
       every(checkpointIntervalMs, 'writing an audit checkpoint', () => audit.checkpoint()),
     ];
     function every(intervalMs: number, what: string, work: () => Promise<void>): NodeJS.Timeout {
@@ -142,6 +151,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       settings,
       kernel,
       audit,
+      outbox,
       throttle,
       mailLinks,
       accounts,
@@ -156,6 +166,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
         for (const timer of timers) clearInterval(timer);
         revocations.stop();
         await passwords.queue.drain();
+        await outbox.stop();
         await audit
           .checkpoint()
           .catch((error) => log.warn({ err: error }, 'the last audit checkpoint was not written'));

@@ -90,6 +90,7 @@ export interface Counts {
   logins: 'succeeded' | 'failed' | 'throttled' | 'deactivated' | 'unverified';
   refreshes: 'rotated' | 'given' | 'refused' | 'reused' | 'throttled';
   throttled: 'account' | 'pair' | 'network' | 'device';
+  mails: 'sent' | 'postponed' | 'refused' | 'expired';
 }
 
 /** Counts what happens; whoever watches (`METRICS_PORT`) is told. */

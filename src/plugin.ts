@@ -6,6 +6,7 @@ import { adminRoutes } from './features/admin/index.ts';
 import { auditRoutes } from './features/audit/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { keyRoutes } from './features/keys/index.ts';
+import { outboxRoutes } from './features/outbox/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
 import { revocationRoutes } from './features/revocations/index.ts';
 import { serviceRoutes } from './features/services/index.ts';
@@ -101,6 +102,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(sessionRoutes(core.sessions, browser));
   app.register(adminRoutes(core.admin));
   app.register(auditRoutes(core.audit));
+  app.register(outboxRoutes(core.outbox));
   app.register(serviceRoutes(core.sessions));
   if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));
   app.register(userSessionRoutes(core.sessions, core.admin.find));

@@ -44,12 +44,28 @@ describe('every answer is as the document says', () => {
         .access_token,
     };
     const user = await test.signIn();
+    const { outbox, kernel } = test.doorward;
+    const mail = {
+      kind: 'account_restored',
+      to: ada.email,
+      user_id: null,
+      locale: 'en',
+      params: {},
+    } as const;
+    await kernel.db.transaction((tx) => outbox.enqueue(tx, mail));
+    const [asked] = (await outbox.list({ kind: mail.kind, limit: 1 })).mails;
     await expectAnswers(test, [
       ['GET', '/auth/me', admin, 200],
       ['GET', '/auth/me/activity', admin, 200],
       ['GET', '/auth/audit-events?limit=1', admin, 200],
       ['GET', '/auth/audit-events?kind=x', admin, 422],
       ['GET', '/auth/audit-events/export', admin, 200],
+      ['GET', '/auth/outbox', admin, 200],
+      ['GET', '/auth/outbox?kind=x', admin, 422],
+      ['GET', `/auth/outbox/${asked?.id}`, admin, 200],
+      ['GET', '/auth/outbox/99', admin, 404],
+      ['POST', `/auth/outbox/${asked?.id}/resend`, admin, 202],
+      ['POST', '/auth/outbox/99/resend', admin, 404],
       ['PUT', '/auth/me', { ...admin, json: { name: 'Ada L.' } }, 200],
       ['PATCH', '/auth/me', { ...admin, json: { email: 'ada.l@example.com' } }, 200],
       ['GET', '/auth/users?count=true&limit=1', admin, 200],

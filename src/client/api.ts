@@ -58,12 +58,12 @@ export type AuditEvent = {
     | 'invitation.withdrawn'
     | 'invitation.accepted'
     | 'code.refused'
-    | 'mail.resent'
     | 'key.created'
     | 'key.retired'
     | 'secret_key.changed'
     | 'service.created'
     | 'service.deleted'
+    | 'mail.resent'
     | 'audit.pruned'
     | 'database.restored';
   result: 'success' | 'failure';
@@ -72,6 +72,73 @@ export type AuditEvent = {
   network: string | null;
   request_id: string | null;
   detail: Record<string, unknown>;
+};
+export type OutboxRead = {
+  id: number;
+  kind:
+    | 'verify_email'
+    | 'reset_password'
+    | 'email_login'
+    | 'change_email'
+    | 'email_change_asked'
+    | 'email_changed'
+    | 'email_restored'
+    | 'invitation'
+    | 'already_registered'
+    | 'new_device'
+    | 'password_changed'
+    | 'session_reused'
+    | 'account_attacked'
+    | 'changed_by_administrator'
+    | 'deletion_scheduled'
+    | 'account_restored'
+    | 'account_deleted';
+  user_id: number | null;
+  to: string;
+  locale: string;
+  state: 'asked' | 'queued' | 'sent' | 'dead';
+  attempts: number;
+  next_attempt_at: string | null;
+  expires_at: string | null;
+  last_error: string | null;
+  message_id: string;
+  created_at: string;
+  sent_at: string | null;
+};
+export type MailRead = {
+  id: number;
+  kind:
+    | 'verify_email'
+    | 'reset_password'
+    | 'email_login'
+    | 'change_email'
+    | 'email_change_asked'
+    | 'email_changed'
+    | 'email_restored'
+    | 'invitation'
+    | 'already_registered'
+    | 'new_device'
+    | 'password_changed'
+    | 'session_reused'
+    | 'account_attacked'
+    | 'changed_by_administrator'
+    | 'deletion_scheduled'
+    | 'account_restored'
+    | 'account_deleted';
+  user_id: number | null;
+  to: string;
+  locale: string;
+  state: 'asked' | 'queued' | 'sent' | 'dead';
+  attempts: number;
+  next_attempt_at: string | null;
+  expires_at: string | null;
+  last_error: string | null;
+  message_id: string;
+  created_at: string;
+  sent_at: string | null;
+  subject: string;
+  text: string;
+  html: string;
 };
 /** JSON bodies of requests and of their successful answers. */
 export interface Api {
@@ -162,6 +229,9 @@ export interface Api {
   'GET /auth/audit-events': { body: undefined; response: AuditEvent[] };
   'GET /auth/audit-events/export': { body: undefined; response: undefined };
   'GET /auth/me/activity': { body: undefined; response: AuditEvent[] };
+  'GET /auth/outbox': { body: undefined; response: OutboxRead[] };
+  'GET /auth/outbox/{id}': { body: undefined; response: MailRead };
+  'POST /auth/outbox/{id}/resend': { body: undefined; response: OutboxRead };
   'POST /auth/introspect': {
     body: { token: string; token_type_hint?: string };
     response: {

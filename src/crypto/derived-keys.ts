@@ -10,7 +10,8 @@ export type KeyPurpose =
   | 'device-token'
   | 'mail-code'
   | 'audit-head'
-  | 'audit-statement';
+  | 'audit-statement'
+  | 'outbox-secret';
 
 /** 32 bytes for one purpose (HKDF with SHA-256, RFC 5869). */
 export function deriveKey(secretKey: string, purpose: KeyPurpose): Uint8Array {

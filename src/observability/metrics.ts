@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { HashQueue } from '../crypto/hash-queue.ts';
@@ -15,6 +16,7 @@ export interface Metrics {
 }
 
 const requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const databasePatienceMs = 1000;
 /** Requests that are counted at once. */
 const batchLength = 256;
 const hashSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -23,7 +25,7 @@ const hashSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
  * The metrics of one instance, in a registry of its own. No label holds what a client sent: a route is its pattern, a
  * method one that the router knows, so that nobody can make series without end.
  */
-export function createMetrics({ kernel, passwords, settings }: Core): Metrics {
+export function createMetrics({ kernel, outbox, passwords, settings }: Core): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -36,6 +38,8 @@ export function createMetrics({ kernel, passwords, settings }: Core): Metrics {
   countEvents(registry, kernel.counters);
   watchHashQueue(registry, passwords.queue);
   watchPool(registry, kernel.db, settings.DATABASE_POOL_SIZE);
+  // After the pool, where what it asks would be seen.
+  watchOutbox(registry, outbox);
   return { registry, watch: (app) => watchRequests(registry, app) };
 }
 
@@ -126,6 +130,11 @@ const counted: { readonly [K in keyof Counts]: Counted<Counts[K]> } = {
     label: 'budget',
     values: { account: 0, pair: 0, network: 0, device: 0 },
   },
+  mails: {
+    help: 'Tries to send a mail, by how they ended; "refused" and "expired" mails are dead letters.',
+    label: 'outcome',
+    values: { sent: 0, postponed: 0, refused: 0, expired: 0 },
+  },
 };
 
 function countEvents(registry: Registry, counters: Counters): void {
@@ -141,6 +150,22 @@ function countEvents(registry: Registry, counters: Counters): void {
     count.set(what, (value, by) => total.inc({ [label]: value }, by));
   }
   counters.watch((what, value) => count.get(what)?.(value, 1));
+}
+
+function watchOutbox(registry: Registry, outbox: Core['outbox']): void {
+  new Gauge({
+    name: 'doorward_outbox_mails',
+    help: 'Mails in the database that are not sent yet ("asked", "queued") or never will be ("dead").',
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      // A database that is away or busy has nothing to tell, and the other metrics are wanted all the more.
+      const counted = Promise.race([outbox.count(), sleep(databasePatienceMs, {}, { ref: false })]);
+      const counts = await counted.catch(() => ({}));
+      this.reset();
+      for (const [state, mails] of Object.entries(counts)) this.set({ state }, mails);
+    },
+  });
 }
 
 function watchHashQueue(registry: Registry, queue: HashQueue): void {

@@ -1,0 +1,137 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { deriveKey } from '../../crypto/derived-keys.ts';
+import type { Transaction } from '../../database/database.ts';
+import type { Kernel } from '../../kernel.ts';
+import type { MailKind, MailRenderer } from '../../mail/index.ts';
+import { enqueueMail, type NewMail, toAddressColumns } from './enqueue.ts';
+import { inTurn } from './in-turn.ts';
+import {
+  listPage,
+  type OutboxListInput,
+  type OutboxMail,
+  type OutboxPage,
+  type ReadMail,
+  readMail,
+} from './list.ts';
+import { type Preparer, prepareDue } from './prepare.ts';
+import { resendMail } from './resend.ts';
+import { goodbyes, sendDue } from './send.ts';
+import { createSmtp, type SmtpLimits } from './smtp.ts';
+import { countMails, deleteNobodysMails, deleteOldMails, type MailState } from './store.ts';
+
+export type { NewMail } from './enqueue.ts';
+export type { OutboxMail, OutboxPage, ReadMail } from './list.ts';
+export { outboxMigrations } from './migrations.ts';
+export type { AskedMail, PreparedMail, Preparer } from './prepare.ts';
+export { outboxRoutes } from './routes.ts';
+export type { MailSecret } from './secret.ts';
+export { type SmtpLimits, smtpLimits } from './smtp.ts';
+
+/** Mails, from the transaction that causes one to the server that takes it. */
+export interface Outbox {
+  /** Writes a mail down; it is sent when the transaction is committed, and otherwise never. */
+  enqueue(tx: Transaction, mail: NewMail): Promise<void>;
+  /** From now on mails of this kind are prepared before they are sent. To be called while the features are built. */
+  onPrepare(kind: MailKind, preparer: Preparer): void;
+  /** Prepares and sends whatever is due. */
+  work(): Promise<void>;
+  /** The same soon, without waiting. */
+  kick(): void;
+  list(input: OutboxListInput): Promise<OutboxPage>;
+  read(id: number): Promise<ReadMail>;
+  resend(id: number): Promise<OutboxMail>;
+  /** How many mails are not sent yet, or never will be. */
+  count(): Promise<Record<Exclude<MailState, 'sent'>, number>>;
+  /** Removes mails older than OUTBOX_RETENTION_DAYS, a batch a transaction. */
+  deleteOld(): Promise<void>;
+  /** Begins no more mails and waits for those under way; after eight seconds they are given up, to be tried again. */
+  stop(): Promise<void>;
+}
+
+const deleteBatchSize = 500;
+const dayMs = 86_400_000;
+/** Less than the server gives what is under way. */
+const stopPatienceMs = 8_000;
+
+export function createOutbox(
+  kernel: Kernel,
+  { renderer, smtpLimits }: { renderer: MailRenderer; smtpLimits?: SmtpLimits },
+  secretKey: string,
+): Outbox {
+  const { db, clock, log, events, settings } = kernel;
+  const { MAIL_URL } = settings;
+  const sealingKey = deriveKey(secretKey, 'outbox-secret');
+  const preparers = new Map<MailKind, Preparer>();
+  const stopping = new AbortController();
+  const cutOff = new AbortController();
+  const smtp = MAIL_URL === undefined ? undefined : createSmtp({ ...settings, MAIL_URL }, smtpLimits);
+  // A request that kicks is not what the mails are prepared on behalf of.
+  const outside = AsyncLocalStorage.snapshot();
+  let isKicked = false;
+
+  const preparing = inTurn(() => prepareDue(kernel, preparers, sealingKey, () => stopping.signal.aborted));
+  const sending = inTurn(async () => {
+    if (smtp === undefined) return;
+    const signals = { stopping: stopping.signal, cutOff: cutOff.signal };
+    await sendDue(kernel, { renderer, smtp, secretKey: sealingKey, ...signals });
+  });
+
+  async function work(): Promise<void> {
+    if (stopping.signal.aborted) return;
+    await outside(preparing.run);
+    await outside(sending.run);
+  }
+
+  function kick(): void {
+    if (isKicked || stopping.signal.aborted) return;
+    isKicked = true;
+    setImmediate(() => {
+      isKicked = false;
+      work().catch((error) => log.warn({ err: error }, 'the outbox could not be worked on'));
+    });
+  }
+
+  // Nobody's mails to the address tell of the user, too: those that were asked for, and invitations.
+  events.on('user.deleted', (tx, { email }) =>
+    deleteNobodysMails(tx, toAddressColumns(email).to_key, goodbyes),
+  );
+
+  return {
+    async enqueue(tx, mail) {
+      await enqueueMail(kernel, tx, mail, { toPrepare: preparers.has(mail.kind) });
+      // The transaction may not be over by then; what is not seen yet is found within a second.
+      kick();
+    },
+    onPrepare(kind, preparer) {
+      if (preparers.has(kind)) throw new Error(`two prepare mails of the kind ${kind}`);
+      preparers.set(kind, preparer);
+    },
+    work,
+    kick,
+    list: (input) => listPage(kernel, input),
+    read: (id) => readMail(kernel, renderer, sealingKey, id),
+    async resend(id) {
+      const mail = await resendMail(kernel, (kind) => preparers.has(kind), id);
+      kick();
+      return mail;
+    },
+    async count() {
+      const counts = { asked: 0, queued: 0, dead: 0 };
+      const states = Object.keys(counts) as (keyof typeof counts)[];
+      for (const { state, mails } of await countMails(db.read, states))
+        counts[state as keyof typeof counts] = mails;
+      return counts;
+    },
+    async deleteOld() {
+      const before = new Date(clock.now().getTime() - settings.OUTBOX_RETENTION_DAYS * dayMs).toISOString();
+      while (await db.transaction((tx) => deleteOldMails(tx, before, deleteBatchSize)));
+    },
+    async stop() {
+      stopping.abort();
+      const patience = setTimeout(() => cutOff.abort(), stopPatienceMs);
+      await Promise.all([preparing.idle(), sending.idle()]);
+      clearTimeout(patience);
+      await smtp?.close();
+    },
+  };
+}
