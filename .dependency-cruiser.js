@@ -105,7 +105,7 @@ export default {
     layer(
       'sessions-below',
       '^src/features/sessions/',
-      '^src/features/(revocations|services|admin|restore|health)/',
+      '^src/features/(revocations|services|admin|restore|health|email-change|notices)/',
     ),
     layer(
       'only-the-command-line-on-top',

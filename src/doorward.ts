@@ -4,6 +4,7 @@ import { openDatabase } from './database/open.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
 import { type Audit, auditMigrations, beginsAuditLog, createAudit } from './features/audit/index.ts';
+import { createEmailChange, type EmailChange, emailChangeMigrations } from './features/email-change/index.ts';
 import { createHealth, type Health } from './features/health/index.ts';
 import {
   assertSecretKey,
@@ -14,6 +15,7 @@ import {
   settleSecretKey,
 } from './features/keys/index.ts';
 import { createMailLinks, type MailLinks, mailLinkMigrations } from './features/mail-links/index.ts';
+import { createNotices } from './features/notices/index.ts';
 import { createOutbox, type Outbox, outboxMigrations } from './features/outbox/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
@@ -38,6 +40,7 @@ export const migrations: readonly Migration[] = [
   ...auditMigrations,
   ...mailLinkMigrations,
   ...outboxMigrations,
+  ...emailChangeMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -59,6 +62,7 @@ export interface Core extends AuthService {
   readonly passwords: Passwords;
   readonly keys: Keys;
   readonly sessions: Sessions;
+  readonly emailChange: EmailChange;
   readonly revocations: Revocations;
   readonly services: Services;
   readonly admin: Admin;
@@ -109,6 +113,15 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     const accounts = createAccounts(kernel, { passwords, throttle });
     const keys = await loadKeys(kernel, secretKey);
     const sessions = createSessions(kernel, { accounts, passwords, throttle, keys });
+    createNotices(kernel, { accounts, outbox });
+    const emailChange = createEmailChange(kernel, {
+      accounts,
+      passwords,
+      sessions,
+      throttle,
+      mailLinks,
+      outbox,
+    });
     const revocations = createRevocations(kernel, { keys });
     const services = createServices(kernel);
     const admin = createAdmin(kernel, { accounts, throttle }, secretKey);
@@ -126,6 +139,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(maintenanceIntervalMs, 'removing expired sessions', () => sessions.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired throttle counters', () => throttle.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired links of mails', () => mailLinks.deleteExpired()),
+      every(maintenanceIntervalMs, 'freeing former addresses', () => emailChange.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
       every(maintenanceIntervalMs, 'removing old audit events', () => audit.prune()),
       every(outboxIntervalMs, 'working on the outbox', () => outbox.work()),
@@ -158,6 +172,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       passwords,
       keys,
       sessions,
+      emailChange,
       revocations,
       services,
       admin,

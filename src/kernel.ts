@@ -27,10 +27,19 @@ export type Administered =
 
 /** What can happen to an account. Each is announced in the transaction that makes it true. */
 export interface DomainEvents {
-  /** `sid` is the session that asked, which goes on; null when the password was set anew or taken away. */
-  'password.changed': { user_id: number; sid: string | null };
+  /**
+   * `sid` is the session that asked, which goes on; null when the password was set anew or taken away. `by`: the owner, who
+   * knew the old one or has the mailbox; somebody else; or nobody, when it was taken away.
+   */
+  'password.changed': { user_id: number; sid: string | null; by: 'owner' | 'administrator' | 'nobody' };
   'user.created': { user_id: number; email: string; email_verified: boolean };
-  'user.readdressed': { user_id: number; from: string; to: string; email_verified: boolean };
+  'user.readdressed': {
+    user_id: number;
+    from: string;
+    to: string;
+    email_verified: boolean;
+    mover: 'owner' | 'administrator' | 'system';
+  };
   'user.verified': { user_id: number };
   /** Somebody knew the password of an account whose address is to be verified first. */
   'user.unverified': { user_id: number };

@@ -1,11 +1,13 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Core } from './doorward.ts';
-import { accountRoutes } from './features/accounts/index.ts';
+import { accountRoutes, type ChangeOwn } from './features/accounts/index.ts';
 import { adminRoutes } from './features/admin/index.ts';
 import { auditRoutes } from './features/audit/index.ts';
+import { emailChangeRoutes } from './features/email-change/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { keyRoutes } from './features/keys/index.ts';
+import { digestBrowser } from './features/mail-links/index.ts';
 import { outboxRoutes } from './features/outbox/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
 import { revocationRoutes } from './features/revocations/index.ts';
@@ -93,11 +95,13 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
 
 async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserRules): Promise<void> {
   app.setNotFoundHandler(sendNotFound);
-  app.register(
-    accountRoutes(core.accounts, ({ user }, { current_password, ...changes }) =>
-      core.accounts.change(user.id, changes, 'owner'),
-    ),
-  );
+  const changeOwn: ChangeOwn = (request, reply, changes) => {
+    const mark = changes.email === undefined ? null : browser.markOf(request, reply);
+    const browser_digest = mark === null ? null : digestBrowser(mark);
+    return core.emailChange.changeOwn({ ...request.auth, browser_digest }, changes);
+  };
+  app.register(accountRoutes(core.accounts, changeOwn));
+  app.register(emailChangeRoutes(core.emailChange, browser));
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions, browser));
   app.register(adminRoutes(core.admin));

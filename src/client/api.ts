@@ -156,6 +156,8 @@ export interface Api {
     response: UserRead;
   };
   'DELETE /auth/me': { body: { current_password: string }; response: undefined };
+  'POST /auth/change-email': { body: { token?: string; code?: string }; response: UserRead };
+  'POST /auth/change-email/undo': { body: { token: string }; response: UserRead };
   'POST /auth/me/password': {
     body: { current_password: string; new_password: string };
     response: { message: string };

@@ -102,6 +102,7 @@ async function announce(
       from: before.email,
       to: after.email,
       email_verified,
+      mover,
     });
   }
   if (!before.email_verified && after.email_verified) await events.emit(tx, 'user.verified', { user_id });

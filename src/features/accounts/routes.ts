@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { DoorwardError } from '../../errors.ts';
 import {
@@ -25,9 +26,10 @@ function refuseDeleted(error: unknown): never {
   throw error;
 }
 
-/** Changes an own account, as the session that asks may: what becomes of a new address is another feature's. */
+/** Changes an own account, as the request's session may: what becomes of a new address is another feature's. */
 export type ChangeOwn = (
-  caller: { user: User; session: { sid: string; created_at: string } },
+  request: FastifyRequest,
+  reply: FastifyReply,
   changes: { name?: string; email?: string; locale?: string; current_password?: string },
 ) => Promise<User>;
 
@@ -87,7 +89,7 @@ export function accountRoutes(accounts: Accounts, changeOwn: ChangeOwn): Fastify
           }),
           response: { 200: UserRead, ...mayFail(409, 429) },
         },
-        handler: (request) => changeOwn(request.auth, request.body).catch(refuseDeleted),
+        handler: (request, reply) => changeOwn(request, reply, request.body).catch(refuseDeleted),
       });
     }
 

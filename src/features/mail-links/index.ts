@@ -4,7 +4,13 @@ import type { Kernel } from '../../kernel.ts';
 import type { Throttle } from '../throttle/index.ts';
 import { type MintedLink, mintLink, type NewLink } from './mint.ts';
 import { type Proof, type Shown, showProof } from './redeem.ts';
-import { deleteExpiredLinks, deleteLinks, type LinkPurpose } from './store.ts';
+import {
+  deleteExpiredLinks,
+  deleteLaterLinks,
+  deleteLinks,
+  type LinkPurpose,
+  type MailLink,
+} from './store.ts';
 
 export { digestBrowser } from './digests.ts';
 export { mailLinkMigrations } from './migrations.ts';
@@ -20,6 +26,8 @@ export interface MailLinks {
   show(purpose: LinkPurpose, proof: Proof): Promise<Shown>;
   /** Voids links of one purpose. */
   voidLinks(tx: Transaction, userId: number, purpose: LinkPurpose): Promise<void>;
+  /** Voids the links of the same purpose and user that were made after `link`. */
+  voidLater(tx: Transaction, link: MailLink): Promise<void>;
   voidInvitation(tx: Transaction, invitationId: number): Promise<void>;
   /** Removes links that are over, a batch a transaction. */
   deleteExpired(): Promise<void>;
@@ -43,6 +51,7 @@ export function createMailLinks(kernel: Kernel, throttle: Throttle, secretKey: s
     mint: (tx, link) => mintLink(kernel, codeKey, tx, link),
     show: (purpose, proof) => showProof(kernel, throttle, codeKey, purpose, proof),
     voidLinks: (tx, user_id, only) => deleteLinks(tx, { user_id }, { only }),
+    voidLater: (tx, link) => deleteLaterLinks(tx, link),
     voidInvitation: (tx, invitation_id) => deleteLinks(tx, { invitation_id }, 'all'),
     async deleteExpired() {
       const now = clock.now().toISOString();

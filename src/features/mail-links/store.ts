@@ -107,6 +107,18 @@ export async function deleteLinks(
   await links.execute();
 }
 
+export async function deleteLaterLinks(
+  tx: Transaction,
+  { user_id, purpose, created_at }: MailLink,
+): Promise<void> {
+  await tx
+    .deleteFrom('mail_links')
+    .where('user_id', '=', user_id)
+    .where('purpose', '=', purpose)
+    .where('created_at', '>', created_at)
+    .execute();
+}
+
 /** Removes links that are over. Returns whether there may be more. */
 export async function deleteExpiredLinks(tx: Transaction, now: string, limit: number): Promise<boolean> {
   const expired = tx

@@ -17,7 +17,7 @@ import { type Preparer, prepareDue } from './prepare.ts';
 import { resendMail } from './resend.ts';
 import { goodbyes, sendDue } from './send.ts';
 import { createSmtp, type SmtpLimits } from './smtp.ts';
-import { countMails, deleteNobodysMails, deleteOldMails, type MailState } from './store.ts';
+import { countMails, deleteNobodysMails, deleteOldMails, hasMailSince, type MailState } from './store.ts';
 
 export type { NewMail } from './enqueue.ts';
 export type { OutboxMail, OutboxPage, ReadMail } from './list.ts';
@@ -31,6 +31,13 @@ export { type SmtpLimits, smtpLimits } from './smtp.ts';
 export interface Outbox {
   /** Writes a mail down; it is sent when the transaction is committed, and otherwise never. */
   enqueue(tx: Transaction, mail: NewMail): Promise<void>;
+  /**
+   * The language for a mail: the user's, else the first that whoever asks for the mail wants (Accept-Language) and we have,
+   * else English.
+   */
+  localeFor(preferred: string | null, languages?: string | null): string;
+  /** Whether a mail of this kind to the user was written down since. */
+  hasRecent(tx: Transaction, userId: number, kind: MailKind, since: string): Promise<boolean>;
   /** From now on mails of this kind are prepared before they are sent. To be called while the features are built. */
   onPrepare(kind: MailKind, preparer: Preparer): void;
   /** Prepares and sends whatever is due. */
@@ -102,6 +109,8 @@ export function createOutbox(
       // The transaction may not be over by then; what is not seen yet is found within a second.
       kick();
     },
+    localeFor: (preferred, languages = null) => renderer.chooseLocale(preferred, languages),
+    hasRecent: (tx, userId, kind, since) => hasMailSince(tx, userId, kind, since),
     onPrepare(kind, preparer) {
       if (preparers.has(kind)) throw new Error(`two prepare mails of the kind ${kind}`);
       preparers.set(kind, preparer);

@@ -54,6 +54,23 @@ export async function insertMail(tx: Transaction, row: NewOutboxRow): Promise<vo
   await tx.insertInto('outbox').values(row).execute();
 }
 
+export async function hasMailSince(
+  tx: Transaction,
+  userId: number,
+  kind: MailKind,
+  since: string,
+): Promise<boolean> {
+  const found = await tx
+    .selectFrom('outbox')
+    .select('id')
+    .where('user_id', '=', userId)
+    .where('kind', '=', kind)
+    .where('created_at', '>=', since)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
 export function findMail(db: Kysely<Tables>, id: number): Promise<OutboxRow | undefined> {
   return db.selectFrom('outbox').selectAll().where('id', '=', id).executeTakeFirst();
 }

@@ -9,6 +9,7 @@ import {
 import type { Transaction } from '../../database/database.ts';
 import { ValidationError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
+import { currentOrigin } from '../../origin.ts';
 import type { Attempt, Throttle } from '../throttle/index.ts';
 import { changePassword } from './change.ts';
 import { type CurrentPassword, withCurrentPassword } from './current.ts';
@@ -112,12 +113,15 @@ export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
     insert: (tx, userId, hash) => insertPassword(tx, userId, hash, now()),
     async replace(tx, userId, hash, sid) {
       await putPassword(tx, userId, hash, now());
-      await events.emit(tx, 'password.changed', { user_id: userId, sid });
+      const by = currentOrigin().via === 'command_line' ? 'administrator' : 'owner';
+      await events.emit(tx, 'password.changed', { user_id: userId, sid, by });
+      if (by === 'administrator')
+        await events.emit(tx, 'user.administered', { user_id: userId, what: ['password_set'] });
       if (sid === null) await audit.record(tx, { kind: 'password.reset', user_id: userId });
     },
     async remove(tx, userId) {
       const hadOne = await deletePassword(tx, userId);
-      await events.emit(tx, 'password.changed', { user_id: userId, sid: null });
+      await events.emit(tx, 'password.changed', { user_id: userId, sid: null, by: 'nobody' });
       if (hadOne) await audit.record(tx, { kind: 'password.removed', user_id: userId });
     },
     withCurrent: (input, work) => withCurrentPassword(kernel, { passwords, throttle }, input, work),

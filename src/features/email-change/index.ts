@@ -1,0 +1,84 @@
+import type { Transaction } from '../../database/database.ts';
+import { DoorwardError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import { type Accounts, requireEmailAddress, type User } from '../accounts/index.ts';
+import type { MailLinks, Proof } from '../mail-links/index.ts';
+import type { Outbox } from '../outbox/index.ts';
+import type { Passwords } from '../passwords/index.ts';
+import type { Sessions } from '../sessions/index.ts';
+import type { Throttle } from '../throttle/index.ts';
+import { changeOwn, type OwnChanges, type Owner } from './ask.ts';
+import { confirmChange } from './confirm.ts';
+import { prepareConfirmation, prepareUndo } from './prepare.ts';
+import {
+  deleteExpiredReservations,
+  findReservation,
+  listReservations,
+  type ReservedAddress,
+} from './store.ts';
+import { undoChange } from './undo.ts';
+
+export { emailChangeMigrations } from './migrations.ts';
+export { emailChangeRoutes } from './routes.ts';
+
+/** How an account gets another address, and gets its former one back. */
+export interface EmailChange {
+  /** See `ask.ts`. */
+  changeOwn(owner: Owner, changes: OwnChanges): Promise<User>;
+  /** See `confirm.ts`. */
+  confirm(proof: Proof): Promise<User>;
+  /** See `undo.ts`. */
+  undo(token: string): Promise<User>;
+  /** The former addresses that a user may get back. */
+  listReserved(userId: number): Promise<ReservedAddress[]>;
+  /** Frees addresses whose change cannot be undone any more, a batch a transaction. */
+  deleteExpired(): Promise<void>;
+}
+
+export interface EmailChangeFeatures {
+  accounts: Accounts;
+  passwords: Passwords;
+  sessions: Sessions;
+  throttle: Throttle;
+  mailLinks: MailLinks;
+  outbox: Outbox;
+}
+
+const deleteBatchSize = 500;
+
+export function createEmailChange(kernel: Kernel, features: EmailChangeFeatures): EmailChange {
+  const { db, clock, events } = kernel;
+  const { outbox } = features;
+  const now = () => clock.now().toISOString();
+
+  /** After the address was written: whoever frees it in another transaction has reserved it by then, or waits for us. */
+  async function refuseReserved(
+    tx: Transaction,
+    userId: number,
+    email: string,
+    code: 'email_registered' | 'email_taken',
+  ): Promise<void> {
+    const reserved = await findReservation(tx, requireEmailAddress(email).email_key, now());
+    if (reserved !== undefined && reserved.user_id !== userId)
+      throw new DoorwardError(code, { reason: 'the address is kept for the account that had it' });
+  }
+  events.on('user.created', (tx, { user_id, email }) =>
+    refuseReserved(tx, user_id, email, 'email_registered'),
+  );
+  events.on('user.readdressed', (tx, { user_id, to }) => refuseReserved(tx, user_id, to, 'email_taken'));
+
+  outbox.onPrepare('change_email', prepareConfirmation(kernel, features));
+  outbox.onPrepare('email_change_asked', prepareUndo(kernel, features));
+  outbox.onPrepare('email_changed', prepareUndo(kernel, features));
+
+  return {
+    changeOwn: (owner, changes) => changeOwn(kernel, features, owner, changes),
+    confirm: (proof) => confirmChange(kernel, features, proof),
+    undo: (token) => undoChange(kernel, features, token),
+    listReserved: (userId) => listReservations(db.read, userId),
+    async deleteExpired() {
+      const time = now();
+      while (await db.transaction((tx) => deleteExpiredReservations(tx, time, deleteBatchSize)));
+    },
+  };
+}

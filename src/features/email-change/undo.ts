@@ -1,0 +1,56 @@
+import { userLock } from '../../database/lock-names.ts';
+import { DoorwardError } from '../../errors.ts';
+import type { Kernel } from '../../kernel.ts';
+import { currentOrigin } from '../../origin.ts';
+import { requireEmailAddress, type User } from '../accounts/index.ts';
+import type { EmailChangeFeatures } from './index.ts';
+import { release } from './store.ts';
+
+/**
+ * Takes a change of the address back, by a link that was mailed to the address it was changed from: before it was confirmed
+ * it never happens; afterwards that address is the account's again, what was changed since is void, and all sessions end,
+ * for whoever changed it is not the owner.
+ * @throws DoorwardError `invalid_link`, `rate_limited`, `email_taken` when the address is somebody else's after all.
+ */
+export async function undoChange(
+  kernel: Kernel,
+  { accounts, sessions, mailLinks, outbox }: EmailChangeFeatures,
+  token: string,
+): Promise<User> {
+  const { db, audit } = kernel;
+  const { link, use } = await mailLinks.show('undo_email_change', { token, browser: null });
+  const userId = link.user_id ?? 0;
+  return db.transaction(async (tx) => {
+    await db.lock(tx, userLock(userId));
+    await use(tx);
+    const user = await accounts.find(userId, tx);
+    const email = link.detail;
+    if (user === undefined || email === null)
+      throw new DoorwardError('invalid_link', { reason: 'there is no account to restore' });
+    await mailLinks.voidLinks(tx, userId, 'change_email');
+    if (requireEmailAddress(user.email).email_key === link.email_key) {
+      const kept = await accounts.apply(tx, userId, { pending_email: null }, 'owner');
+      if (user.pending_email !== null)
+        await audit.record(tx, { kind: 'email_change.undone', user_id: userId, actor: userId });
+      return kept;
+    }
+    const restored = await accounts.apply(
+      tx,
+      userId,
+      { email, email_verified: true, pending_email: null },
+      'owner',
+    );
+    await mailLinks.voidLater(tx, link);
+    await release(tx, { user_id: userId, email_key: link.email_key, reserved_at: link.created_at });
+    await sessions.endAll(tx, userId, 'email_restored');
+    await outbox.enqueue(tx, {
+      kind: 'email_restored',
+      to: email,
+      user_id: userId,
+      locale: outbox.localeFor(user.locale, currentOrigin().languages),
+      params: { email },
+    });
+    await audit.record(tx, { kind: 'email_change.undone', user_id: userId, actor: userId });
+    return restored;
+  });
+}
