@@ -139,7 +139,7 @@ describe('every answer is as the document says', () => {
     await expectAnswers(test, [
       ['POST', '/auth/change-email', { json: { token: confirmation } }, 200],
       ['POST', '/auth/change-email', { json: { token: confirmation } }, 400],
-      ['POST', '/auth/change-email', { json: { code: '123456' } }, 422],
+      ['POST', '/auth/change-email', { json: { code: '123456' } }, 401],
       ['POST', '/auth/change-email', { json: { code: '123456' }, token }, 400],
       ['POST', '/auth/change-email/undo', { json: { token: undo } }, 200],
       ['POST', '/auth/change-email/undo', { json: { token: undo } }, 400],

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { DoorwardError } from '../../errors.ts';
 import type { BrowserRules } from '../../http/browser.ts';
 import { callerOf } from '../../http/guards.ts';
 import { ProofFields, readProof } from '../../http/proof.ts';
@@ -26,9 +27,10 @@ export function emailChangeRoutes(
       },
       (request) => {
         const user = callerOf(request)?.user;
-        const sent = readProof(request.body, { isSignedIn: user !== undefined });
+        const sent = readProof(request.body, { isSignedIn: true });
         if ('token' in sent)
           return emailChange.confirm({ ...sent, browser: browser.readCookie(request, 'mark') ?? null });
+        if (user === undefined) throw new DoorwardError('not_authenticated');
         return emailChange.confirm({ code: sent.code, user });
       },
     );
