@@ -15,9 +15,12 @@ const unavailableSqliteCode =
   /^SQLITE_(BUSY|LOCKED|PROTOCOL|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|NOMEM)(_|$)/;
 const unavailableNetworkCode =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EMFILE)$/;
-/** What pg, pg-pool and better-sqlite3 say of lost, late and closed connections; these errors carry no code. */
+/**
+ * What pg, pg-pool and better-sqlite3 say of lost, late and closed connections; these errors carry no code. And what
+ * PostgreSQL says on a connection that prepared a statement before a newer version of Doorward changed the table.
+ */
 const unavailableMessage =
-  /Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|Query read timeout|after calling end on the pool|database connection is not open/;
+  /cached plan must not change result type|Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|Query read timeout|after calling end on the pool|database connection is not open/;
 
 /** The error as it is, or DoorwardError `database_unavailable` around it if the database cannot serve now. */
 export function databaseError(error: unknown): unknown {
