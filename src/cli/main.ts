@@ -6,6 +6,7 @@ import { addBackup, addRestore } from './backups/index.ts';
 import { addConfig } from './config.ts';
 import { describeFailure } from './failures.ts';
 import { addKeys } from './keys.ts';
+import { addMail } from './mail/index.ts';
 import { addMigrate } from './migrate.ts';
 import { warn } from './output.ts';
 import { addSecretKey } from './secret-key.ts';
@@ -50,6 +51,7 @@ addKeys(program);
 addServices(program);
 addSecretKey(program);
 addAudit(program);
+addMail(program);
 
 try {
   await program.parseAsync();

@@ -70,6 +70,7 @@ const commonKeys = {
   'link.expires': ['expires'],
   'code.hint': [],
   'code.lifetime': ['duration'],
+  'text.label': ['label'],
 };
 
 /**

@@ -1,81 +1,89 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInstance } from 'i18next';
-import { SettingsError } from '../settings.ts';
+import { faultOf, readFolder } from './folder.ts';
+import { messageKeys } from './kinds.ts';
 import { fallbackLocale } from './locales.ts';
 
 /** The messages of one language, by key. */
 export type Messages = ReadonlyMap<string, string>;
 
-/** By language tag. */
+/** Languages by their tags. */
 export type Catalogue = ReadonlyMap<string, Messages>;
 
 export const builtInMessages = join(import.meta.dirname, 'messages');
 
 /**
- * Reads the message files of a folder, each named by its language tag.
- * @throws SettingsError naming the file, for what is no message file.
+ * Reads the message files of a folder, each named by its language tag. It need not hold every message, but none that
+ * no mail shows, and no placeholder that is not filled in.
+ * @throws SettingsError naming the file.
  */
 export function readCatalogue(folder: string): Catalogue {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
   return new Map(
-    names.sort().map((name) => {
-      const file = join(folder, name);
-      return [localeOf(name, file), readMessages(file)];
+    [...readFolder(folder, ['.json'])].map(([name, content]) => {
+      const path = join(folder, name);
+      const tag = name.slice(0, -'.json'.length);
+      if (!isLanguageTag(tag))
+        throw faultOf(path, 'the name must be a language tag, as in nl.json or pt-BR.json');
+      const messages = readMessages(path, content);
+      for (const [key, message] of messages) {
+        const allowed = messageKeys.get(key);
+        if (allowed === undefined) throw faultOf(path, `there is no message ${key}`);
+        const other = placeholdersOf(message).find((placeholder) => !allowed.includes(placeholder));
+        if (other !== undefined) throw faultOf(path, `${key} cannot have {{${other}}}`);
+      }
+      return [tag, messages];
     }),
   );
 }
 
-function localeOf(name: string, file: string): string {
-  const tag = name.slice(0, -'.json'.length);
+function isLanguageTag(tag: string): boolean {
   try {
-    if (Intl.getCanonicalLocales(tag)[0] === tag) return tag;
-  } catch {}
-  throw new SettingsError([`${file} is not named by a language tag, such as nl.json or pt-BR.json`]);
+    return Intl.getCanonicalLocales(tag)[0] === tag;
+  } catch {
+    return false;
+  }
 }
 
-function readMessages(file: string): Messages {
+function readMessages(path: string, content: string): Messages {
   const messages = new Map<string, string>();
-  const collect = (value: unknown, path: readonly string[]) => {
+  const collect = (value: unknown, names: readonly string[]) => {
     if (typeof value === 'string' && value.trim() !== '') {
-      messages.set(path.join('.'), value);
+      messages.set(names.join('.'), value);
     } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      for (const [name, inner] of Object.entries(value)) collect(inner, [...path, name]);
+      for (const [name, inner] of Object.entries(value)) collect(inner, [...names, name]);
     } else {
-      throw new SettingsError([
-        `${file}: ${path.join('.') || 'the whole'} must be a text or an object of them`,
-      ]);
+      throw faultOf(path, `${names.join('.') || 'all of it'} must be a text or an object of texts`);
     }
   };
-  let content: unknown;
+  let parsed: unknown;
   try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const cause = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
-    throw new SettingsError([`${file} is not readable as JSON${cause}`]);
+    parsed = JSON.parse(content);
+  } catch {
+    throw faultOf(path, 'is not JSON');
   }
-  collect(content, []);
+  collect(parsed, []);
   return messages;
 }
 
 /** The placeholders of a message, in alphabetical order. */
 export function placeholdersOf(message: string): readonly string[] {
-  return [...message.matchAll(/\{\{(.*?)\}\}/g)].map(([, name = '']) => name).sort();
+  return [...message.matchAll(/\{\{(.*?)\}\}/gs)].map(([, name = '']) => name.trim()).sort();
 }
 
-/** Messages in a language, by key. A placeholder that is not given is empty, a key that is missing an error. */
+/** The message of this key in some language. */
 export type Translate = (key: string, values?: Readonly<Record<string, string>>) => string;
 
-/** Puts the catalogues over one another, the last on top; what a language lacks is English. */
-export function createTranslator(catalogues: readonly Catalogue[]): {
+export interface Translator {
   readonly locales: readonly string[];
   translate(locale: string): Translate;
-} {
+}
+
+/** Puts catalogues over one another, the last one on top. What a language lacks is English. */
+export function createTranslator(catalogues: readonly Catalogue[]): Translator {
   const locales = [...new Set(catalogues.flatMap((catalogue) => [...catalogue.keys()]))].sort();
   const messagesOf = (locale: string) =>
     Object.fromEntries(catalogues.flatMap((catalogue) => [...(catalogue.get(locale) ?? [])]));
   const instance = createInstance();
-  // Keys are whole: a dot in one opens nothing, and a message refers to no other. What is put in is not read again.
   void instance.init({
     initAsync: false,
     resources: Object.fromEntries(locales.map((locale) => [locale, { translation: messagesOf(locale) }])),
@@ -83,6 +91,7 @@ export function createTranslator(catalogues: readonly Catalogue[]): {
     load: 'currentOnly',
     keySeparator: false,
     nsSeparator: false,
+    // Templates escape, and only they know for which format. What is put in is not searched for placeholders again.
     interpolation: { escapeValue: false, skipOnVariables: true },
     parseMissingKeyHandler: (key) => {
       throw new Error(`there is no message ${key}`);

@@ -1,19 +1,13 @@
-import { readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Settings, SettingsError } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 import { buttonColors } from './contrast.ts';
 import { foreignAddress, foreignText } from './foreign-text.ts';
 import { definitionOf, type MailKind, type MailParams, mailKinds, messageKeys } from './kinds.ts';
-import { chooseLocale } from './locales.ts';
-import {
-  builtInMessages,
-  type Catalogue,
-  createTranslator,
-  placeholdersOf,
-  readCatalogue,
-} from './messages.ts';
+import { chooseLocale, fallbackLocale } from './locales.ts';
+import { builtInMessages, createTranslator, readCatalogue } from './messages.ts';
 import { sampleMail } from './samples.ts';
-import { readTemplates } from './templates.ts';
+import { formats, readTemplates } from './templates.ts';
 
 export type MailSettings = Pick<
   Settings,
@@ -58,10 +52,10 @@ export interface MailRenderer {
  */
 export function createMailRenderer(settings: MailSettings): MailRenderer {
   const { PRODUCT_NAME: product, MAIL_TEMPLATES: folder } = settings;
-  const own = folder === undefined ? undefined : readOwnCatalogue(folder);
-  const catalogues = [readCatalogue(builtInMessages), ...(own === undefined ? [] : [own])];
-  const { locales, translate } = createTranslator(catalogues);
   const templates = readTemplates(folder);
+  const ownMessages = folder === undefined ? [] : [join(folder, 'messages')].filter(existsSync);
+  const catalogues = [builtInMessages, ...ownMessages].map(readCatalogue);
+  const { locales, translate } = createTranslator(catalogues);
   const colors = buttonColors(settings.PRODUCT_COLOR);
   const choose = (preferred: string | null, acceptLanguage: string | null) =>
     chooseLocale(locales, preferred, acceptLanguage);
@@ -98,12 +92,14 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
         .map((name) => ({
           name,
           label: t(`details.${name}`),
+          text_label: t('text.label', { label: t(`details.${name}`) }),
           value: name === 'time' ? time(params.time) : String(shown[name]),
         })),
       to_do: sentence('to_do'),
       otherwise: sentence('otherwise'),
       undoes: undoes === true,
       button: link === null ? null : sentence('button'),
+      button_text_label: link === null ? null : t('text.label', { label: sentence('button') }),
       link,
       link_hint: link === null ? null : t('link.hint'),
       link_expires:
@@ -120,12 +116,10 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
     };
   }
 
-  // What a template of one's own does wrong is told when the program starts, not when somebody waits for a mail.
+  // What a template of the operator's does wrong is told when the program starts, not when somebody waits for a mail.
   for (const kind of mailKinds) {
-    const values = valuesOf(sampleMail(kind, 'en', settings));
-    for (const format of ['html', 'text'] as const) {
-      if (templates.isOwn(kind, format)) templates.check(kind, format, values);
-    }
+    const values = valuesOf(sampleMail(kind, fallbackLocale, settings));
+    for (const format of formats) templates.checkOwn(kind, format, values);
   }
 
   return {
@@ -150,7 +144,7 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
 
 /** A header is one line, whatever the messages say. */
 function subjectLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp} ]+/gu, ' ').trim();
 }
 
 function cleanParams(params: MailParams): MailParams {
@@ -187,29 +181,4 @@ function formatMinutes(locale: string, minutes: number): string {
 function directionOf(locale: string): 'ltr' | 'rtl' {
   const tag = new Intl.Locale(locale) as Intl.Locale & { getTextInfo?(): { direction?: 'ltr' | 'rtl' } };
   return tag.getTextInfo?.().direction ?? 'ltr';
-}
-
-function readOwnCatalogue(folder: string): Catalogue | undefined {
-  let entries: string[];
-  try {
-    entries = readdirSync(folder);
-  } catch (error) {
-    const cause = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new SettingsError([`MAIL_TEMPLATES: ${folder} cannot be read (${cause})`]);
-  }
-  if (!entries.includes('messages')) return undefined;
-  const catalogue = readCatalogue(join(folder, 'messages'));
-  for (const [locale, messages] of catalogue) {
-    const file = join(folder, 'messages', `${locale}.json`);
-    for (const [key, message] of messages) {
-      const known = messageKeys.get(key);
-      if (known === undefined) throw new SettingsError([`${file}: there is no message ${key}`]);
-      const foreign = placeholdersOf(message).find((name) => !known.includes(name));
-      if (foreign !== undefined)
-        throw new SettingsError([
-          `${file}: ${key} cannot have {{${foreign}}}, only ${known.join(', ') || 'words'}`,
-        ]);
-    }
-  }
-  return catalogue;
 }

@@ -19,8 +19,11 @@ const root = join(import.meta.dirname, '..', '..');
 const screenshotFolder = join(root, 'screenshots');
 const unpackedFolder = join(root, 'node_modules', '.cache', 'doorward-chromium');
 
-/** Starts the Chromium from the package registry. Whoever starts it closes it. */
-export async function startChromium(): Promise<{
+/**
+ * Starts the Chromium from the package registry. Whoever starts it closes it. It has the one font of its package, which
+ * is the same everywhere, or those of the machine, which may have more scripts.
+ */
+export async function startChromium({ fonts = 'package' }: { fonts?: 'package' | 'machine' } = {}): Promise<{
   open(origin: string): Promise<TestPage>;
   close(): Promise<void>;
 }> {
@@ -32,7 +35,11 @@ export async function startChromium(): Promise<{
     // flags are for a cloud function; among them is one that switches web security off.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
     headless: true,
-    env: { ...process.env, HOME: folder, FONTCONFIG_PATH: join(unpackedFolder, 'fonts') },
+    env: {
+      ...process.env,
+      HOME: folder,
+      ...(fonts === 'package' ? { FONTCONFIG_PATH: join(unpackedFolder, 'fonts') } : {}),
+    },
   });
   return {
     open: async (origin) =>
