@@ -4,6 +4,8 @@ export type MailParams = Readonly<Record<string, string | number | boolean | nul
 /** Rows of the table of a mail, each a parameter of that name with a label in the messages. */
 type Detail = 'device' | 'network' | 'time' | 'new_email' | 'email' | 'inviter';
 
+type Reason = 'account' | 'former_account' | 'entered' | 'invited';
+
 interface KindDefinition {
   readonly hasLink?: true;
   readonly hasCode?: true;
@@ -12,11 +14,13 @@ interface KindDefinition {
   readonly details?: readonly Detail[];
   /** Times that sentences of this kind may name. */
   readonly times?: readonly string[];
-  /** Why one gets the mail: a message below `reasons`. */
-  readonly reason: 'account' | 'former_account' | 'entered' | 'invited';
-  /** What happened has a sentence for each of these, found by a parameter; without it there is one for all. */
+  /** Why one gets the mail. */
+  readonly reason: Reason;
+  /** What happened has a sentence for each of these, chosen by the parameters; without them there is one for all. */
   readonly variants?: readonly string[];
   readonly variant?: (params: MailParams) => string;
+  /** Why, in variants where it is another reason. */
+  readonly variantReasons?: Readonly<Record<string, Reason>>;
 }
 
 /** Every mail there is. A mail is a subject, which is its heading, and three sentences: what happened, what to do, what to do otherwise. */
@@ -47,6 +51,8 @@ const definitions = {
       'name_changed',
     ],
     variant: ({ what }) => String(what),
+    // This one tells the address that the account had.
+    variantReasons: { email_changed: 'former_account' },
   },
   deletion_scheduled: { times: ['delete_after'], reason: 'account' },
   account_restored: { reason: 'account' },
@@ -81,7 +87,7 @@ export const messageKeys: ReadonlyMap<string, readonly string[]> = new Map(
   [
     ...Object.entries(commonKeys),
     ...mailKinds.flatMap((kind): [string, readonly string[]][] => {
-      const { hasLink, details = [], times = [], reason, variants } = definitionOf(kind);
+      const { hasLink, details = [], times = [], reason, variants, variantReasons = {} } = definitionOf(kind);
       const happened = variants?.map((variant) => `happened_${variant}`) ?? ['happened'];
       return [
         [`${kind}.subject`, ['product']],
@@ -91,7 +97,10 @@ export const messageKeys: ReadonlyMap<string, readonly string[]> = new Map(
         ]),
         ...(hasLink ? [[`${kind}.button`, []] as [string, string[]]] : []),
         ...details.map((detail): [string, string[]] => [`details.${detail}`, []]),
-        [`reasons.${reason}`, ['product']],
+        ...[reason, ...Object.values(variantReasons)].map((name): [string, string[]] => [
+          `reasons.${name}`,
+          ['product'],
+        ]),
       ];
     }),
   ].sort(([one], [other]) => (one < other ? -1 : 1)),

@@ -96,6 +96,8 @@ describe('each mail in each language', () => {
       );
       assert.equal(new Set(texts).size, 7, locale);
     }
+    const changed = { ...sample('changed_by_administrator'), params: { what: 'email_changed' } };
+    assert.match(renderer.render(changed).text, /because your account at Acme & Sons had this email address/);
     const deleted = [true, false].map(
       (by_administrator) =>
         renderer.render({ ...sample('account_deleted'), params: { by_administrator } }).text,

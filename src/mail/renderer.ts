@@ -62,11 +62,13 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
 
   function valuesOf(mail: Mail) {
     const { kind, params } = mail;
-    const { hasLink, hasCode, undoes, details = [], times = [], reason, variant } = definitionOf(kind);
+    const definition = definitionOf(kind);
+    const { hasLink, hasCode, undoes, details = [], times = [], variantReasons } = definition;
+    const variant = definition.variant?.(params);
     const language = choose(mail.locale, null);
     const t = translate(language);
     const time = (value: unknown) => formatTime(language, String(value));
-    const shown = cleanParams(params);
+    const shown = cleanParams(params, [...details, ...times, 'what', 'by_administrator']);
     const sentenceValues = {
       product,
       ...Object.fromEntries(times.map((name) => [name, time(params[name])])),
@@ -86,7 +88,7 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
       to: foreignAddress(mail.to),
       params: shown,
       subject: subjectLine(sentence('subject')),
-      happened: sentence(variant === undefined ? 'happened' : `happened_${variant(params)}`),
+      happened: sentence(variant === undefined ? 'happened' : `happened_${variant}`),
       details: details
         .filter((name) => (shown[name] ?? '') !== '')
         .map((name) => ({
@@ -112,7 +114,7 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
         code === null
           ? null
           : t('code.lifetime', { duration: formatMinutes(language, settings.MAIL_CODE_EXPIRE_MINUTES) }),
-      reason: t(`reasons.${reason}`, { product }),
+      reason: t(`reasons.${variantReasons?.[variant ?? ''] ?? definition.reason}`, { product }),
     };
   }
 
@@ -147,9 +149,10 @@ function subjectLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp} ]+/gu, ' ').trim();
 }
 
-function cleanParams(params: MailParams): MailParams {
+function cleanParams(params: MailParams, names: readonly string[]): MailParams {
   return Object.fromEntries(
-    Object.entries(params).map(([name, value]) => {
+    names.map((name) => {
+      const value = params[name] ?? null;
       if (typeof value !== 'string') return [name, value];
       return [name, name === 'new_email' || name === 'email' ? foreignAddress(value) : foreignText(value)];
     }),
