@@ -1,5 +1,6 @@
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { createDoorward, type Doorward } from '../app.ts';
+import type { ReadMail } from '../features/outbox/index.ts';
 import type { GivenSettings } from '../settings.ts';
 
 /** A clock that stands still until it is moved. */
@@ -39,7 +40,16 @@ export interface TestDoorward {
     access_token: string;
     refresh_token: string;
   }>;
+  /** The mails that were written so far, the oldest first, with what is in them for whoever gets them. */
+  mails(): Promise<CaughtMail[]>;
   close(): Promise<void>;
+}
+
+/** A mail as its reader has it. Without MAIL_URL none is sent, and all are kept. */
+export interface CaughtMail extends ReadMail {
+  /** Of the link in it, and the code, as a page of yours would send them. */
+  readonly token: string | undefined;
+  readonly code: string | undefined;
 }
 
 export interface TestResponse {
@@ -106,6 +116,22 @@ export async function createTestDoorward(
         client: { network: '127.0.0.1', userAgent: 'test' },
       });
       return { id, email, password, access_token: tokens.access_token, refresh_token: tokens.refresh_token };
+    },
+    async mails() {
+      const { outbox } = doorward;
+      await outbox.work();
+      const caught: CaughtMail[] = [];
+      for (let cursor: string | undefined; ; ) {
+        const page = await outbox.list({ limit: 200, ...(cursor === undefined ? {} : { cursor }) });
+        for (const { id } of page.mails) {
+          const mail = await outbox.read(id);
+          const [, token] = /#token=([\w-]+)/.exec(mail.text) ?? [];
+          const [, start, end] = /(?<![\d\w-])(\d{3})[ \u00a0](\d{3})(?!\d)/.exec(mail.text) ?? [];
+          caught.push({ ...mail, token, code: start && end && start + end });
+        }
+        cursor = page.next;
+        if (cursor === undefined) return caught.reverse();
+      }
     },
     close: () => doorward.close(),
   };
