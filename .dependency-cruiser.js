@@ -105,7 +105,12 @@ export default {
     layer(
       'sessions-below',
       '^src/features/sessions/',
-      '^src/features/(revocations|services|admin|restore|health|email-change|notices)/',
+      '^src/features/(revocations|services|admin|restore|health|email-change|notices|invitations|email-login)/',
+    ),
+    layer(
+      'invitations-and-email-login-above',
+      '^src/features/(outbox|throttle|mail-links|passwords|accounts|keys)/',
+      '^src/features/(invitations|email-login)/',
     ),
     layer(
       'only-the-command-line-on-top',

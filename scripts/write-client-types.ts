@@ -57,7 +57,11 @@ const jsonOf = (content: Content | undefined) => content?.content?.['application
 
 /** The text of src/client/api.ts as the routes are now. */
 export async function clientTypes(): Promise<string> {
-  const doorward = await createDoorward({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' });
+  const doorward = await createDoorward({
+    DATABASE_URL: 'sqlite::memory:',
+    LOG_LEVEL: 'silent',
+    EMAIL_LOGIN: 'on',
+  });
   const answer = await (await doorward.app()).inject('/openapi.json');
   await doorward.close();
   const { paths, components }: Document = answer.json();

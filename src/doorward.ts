@@ -5,7 +5,9 @@ import { type Accounts, accountMigrations, createAccounts } from './features/acc
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
 import { type Audit, auditMigrations, beginsAuditLog, createAudit } from './features/audit/index.ts';
 import { createEmailChange, type EmailChange, emailChangeMigrations } from './features/email-change/index.ts';
+import { createEmailLogin, type EmailLogin } from './features/email-login/index.ts';
 import { createHealth, type Health } from './features/health/index.ts';
+import { createInvitations, type Invitations, invitationMigrations } from './features/invitations/index.ts';
 import {
   assertSecretKey,
   findSecretKey,
@@ -41,6 +43,7 @@ export const migrations: readonly Migration[] = [
   ...mailLinkMigrations,
   ...outboxMigrations,
   ...emailChangeMigrations,
+  ...invitationMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -63,6 +66,8 @@ export interface Core extends AuthService {
   readonly keys: Keys;
   readonly sessions: Sessions;
   readonly emailChange: EmailChange;
+  readonly emailLogin: EmailLogin;
+  readonly invitations: Invitations;
   readonly revocations: Revocations;
   readonly services: Services;
   readonly admin: Admin;
@@ -122,6 +127,15 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       mailLinks,
       outbox,
     });
+    const emailLogin = createEmailLogin(kernel, {
+      accounts,
+      passwords,
+      sessions,
+      throttle,
+      mailLinks,
+      outbox,
+    });
+    const invitations = createInvitations(kernel, { accounts, passwords, throttle, mailLinks, outbox });
     const revocations = createRevocations(kernel, { keys });
     const services = createServices(kernel);
     const admin = createAdmin(kernel, { accounts, throttle }, secretKey);
@@ -140,6 +154,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(maintenanceIntervalMs, 'removing expired throttle counters', () => throttle.deleteExpired()),
       every(maintenanceIntervalMs, 'removing expired links of mails', () => mailLinks.deleteExpired()),
       every(maintenanceIntervalMs, 'freeing former addresses', () => emailChange.deleteExpired()),
+      every(maintenanceIntervalMs, 'removing invitations that are over', () => invitations.deleteOver()),
       every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
       every(maintenanceIntervalMs, 'removing old audit events', () => audit.prune()),
       every(outboxIntervalMs, 'working on the outbox', () => outbox.work()),
@@ -173,6 +188,8 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       keys,
       sessions,
       emailChange,
+      emailLogin,
+      invitations,
       revocations,
       services,
       admin,

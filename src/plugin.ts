@@ -5,7 +5,9 @@ import { accountRoutes, type ChangeOwn } from './features/accounts/index.ts';
 import { adminRoutes } from './features/admin/index.ts';
 import { auditRoutes } from './features/audit/index.ts';
 import { emailChangeRoutes } from './features/email-change/index.ts';
+import { emailLoginRoutes } from './features/email-login/index.ts';
 import { healthRoutes } from './features/health/index.ts';
+import { invitationRoutes } from './features/invitations/index.ts';
 import { keyRoutes } from './features/keys/index.ts';
 import { digestBrowser } from './features/mail-links/index.ts';
 import { outboxRoutes } from './features/outbox/index.ts';
@@ -104,6 +106,9 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(emailChangeRoutes(core.emailChange, browser));
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions, browser));
+  if (core.settings.EMAIL_LOGIN === 'on')
+    app.register(emailLoginRoutes(core.emailLogin, core.accounts.findByEmail, browser));
+  app.register(invitationRoutes(core.invitations));
   app.register(adminRoutes(core.admin));
   app.register(auditRoutes(core.audit));
   app.register(outboxRoutes(core.outbox));

@@ -65,7 +65,7 @@ describe('the documentation', () => {
   });
 
   it('names every route, in the README and in the page of one feature', async () => {
-    const test = await createTestDoorward();
+    const test = await createTestDoorward({ EMAIL_LOGIN: 'on' });
     const { paths } = (await test.request('GET', '/openapi.json')).body as { paths: Record<string, object> };
     await test.close();
     const all = featurePages.map(read).join('\n');

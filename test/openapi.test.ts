@@ -126,7 +126,7 @@ describe('every answer is as the document says', () => {
 
   it('of what begins with a mail', async (t) => {
     const smtp = await startSmtp(t);
-    const test = await createTestDoorward({ MAIL_URL: smtp.url });
+    const test = await createTestDoorward({ MAIL_URL: smtp.url, EMAIL_LOGIN: 'on' });
     const user = await test.signIn({ email: 'linus@example.com' });
     const { access_token: token } = user;
     const change = async (email: string) => {
@@ -143,6 +143,38 @@ describe('every answer is as the document says', () => {
       ['POST', '/auth/change-email', { json: { code: '123456' }, token }, 400],
       ['POST', '/auth/change-email/undo', { json: { token: undo } }, 200],
       ['POST', '/auth/change-email/undo', { json: { token: undo } }, 400],
+    ]);
+
+    const { access_token } = await test.signIn({ is_admin: true });
+    const admin = { token: access_token };
+    const email = 'invited@example.com';
+    const name = 'Invited';
+    await expectAnswers(test, [
+      ['POST', '/auth/invitations', { ...admin, json: { email } }, 201],
+      ['POST', '/auth/invitations', { ...admin, json: { email } }, 409],
+      ['POST', '/auth/invitations', { ...admin, json: { email: 'other@example.com', name } }, 201],
+      ['GET', '/auth/invitations', admin, 200],
+      ['GET', '/auth/invitations?limit=0', admin, 422],
+      ['DELETE', '/auth/invitations/2', admin, 204],
+      ['DELETE', '/auth/invitations/2', admin, 404],
+      ['POST', '/auth/invitations/1/resend', admin, 200],
+      ['POST', '/auth/invitations/2/resend', admin, 404],
+    ]);
+    await test.doorward.outbox.work();
+    const { token: accepted } = linkIn(await smtp.waitFor(email));
+    const received = smtp.mails.filter(({ to_envelope }) => to_envelope.includes(email)).length;
+    await expectAnswers(test, [
+      ['POST', '/auth/invitations/accept', { json: { token: accepted, password } }, 422],
+      ['POST', '/auth/invitations/accept', { json: { token: accepted, password, name } }, 201],
+      ['POST', '/auth/invitations/accept', { json: { token: accepted, password, name } }, 400],
+      ['POST', '/auth/login/email', { json: { email } }, 202],
+    ]);
+    await test.doorward.outbox.work();
+    const { token: login } = linkIn(await smtp.waitFor(email, received + 1));
+    await expectAnswers(test, [
+      ['POST', '/auth/login/email/verify', { json: { token: login } }, 200],
+      ['POST', '/auth/login/email/verify', { json: { token: login } }, 400],
+      ['POST', '/auth/login/email/verify?transport=cookie', { json: { token: login } }, 403],
     ]);
     test.clock.advance(3600);
     await test.close();
@@ -215,7 +247,7 @@ describe('every answer is as the document says', () => {
   });
 
   it('on every operation that takes a body, for a body that it does not take', async () => {
-    const test = await createTestDoorward();
+    const test = await createTestDoorward({ EMAIL_LOGIN: 'on' });
     const { access_token: token } = await test.signIn({ is_admin: true });
     const basic = await serviceCredential(test);
     for (const { method, path, operation } of await operations(test)) {
@@ -265,7 +297,7 @@ describe('every answer is as the document says', () => {
   });
 
   it('and no operation was left out', async () => {
-    const test = await createTestDoorward();
+    const test = await createTestDoorward({ EMAIL_LOGIN: 'on' });
     const all = await operations(test);
     const succeeded = [...conformance.seen].filter((answer) => / 20\d$/.test(answer));
     assert.deepEqual(

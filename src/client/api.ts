@@ -21,6 +21,16 @@ export type SessionRead = {
   expires_at: string;
   current: boolean;
 };
+export type InvitationRead = {
+  id: number;
+  email: string;
+  name: string | null;
+  is_admin: boolean;
+  invited_by: number | null;
+  created_at: string;
+  expires_at: string;
+  state: 'pending' | 'expired';
+};
 export type AuditEvent = {
   id: string;
   time: string;
@@ -203,6 +213,30 @@ export interface Api {
   'GET /auth/me/sessions': { body: undefined; response: SessionRead[] };
   'DELETE /auth/me/sessions': { body: undefined; response: undefined };
   'DELETE /auth/me/sessions/{sid}': { body: undefined; response: undefined };
+  'POST /auth/login/email': { body: { email: string }; response: { message: string } };
+  'POST /auth/login/email/verify': {
+    body: { token?: string; email?: string; code?: string };
+    response:
+      | {
+          access_token: string;
+          refresh_token: string;
+          token_type: 'bearer';
+          expires_in: number;
+          device_token?: string;
+        }
+      | { token_type: 'cookie'; expires_in: number };
+  };
+  'POST /auth/invitations': {
+    body: { email: string; name?: string; is_admin?: boolean; locale?: string };
+    response: InvitationRead;
+  };
+  'GET /auth/invitations': { body: undefined; response: InvitationRead[] };
+  'POST /auth/invitations/{id}/resend': { body: undefined; response: InvitationRead };
+  'DELETE /auth/invitations/{id}': { body: undefined; response: undefined };
+  'POST /auth/invitations/accept': {
+    body: { token: string; password: string; name?: string };
+    response: UserRead;
+  };
   'GET /auth/users': { body: undefined; response: UserRead[] };
   'POST /auth/users': {
     body: {

@@ -136,6 +136,9 @@ export const ValidationErrorBody = Type.Object(
   { title: 'ValidationError' },
 );
 
+/** The answer that says what was done, in a constant text. */
+export const Message = Type.Object({ message: Type.String() });
+
 /** The answer that has no body. */
 export const NoContent = Type.Unsafe<undefined>({ type: 'null', description: 'Done.' });
 

@@ -4,7 +4,7 @@ import { parseEmailAddress } from '../../email-address.ts';
 import { DoorwardError, ValidationError, valueError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
-import { findUserByEmailKey, insertUser, type User } from './store.ts';
+import { findUserByEmailKey, insertUser, type NewUser, type User } from './store.ts';
 
 export interface NewAccount {
   email: string;
@@ -45,42 +45,73 @@ export interface Creation {
 }
 
 /**
- * Makes an account.
- * @throws DoorwardError `email_registered` when the address is taken; the database decides between racing requests.
- * @throws ValidationError when the policy refuses the password.
+ * Checks an account that is to be made, and hashes its password.
+ * @throws ValidationError for an address or a language that is none, and when the policy refuses the password.
  */
-export async function createAccount(
-  kernel: Kernel,
+export async function prepareAccount(
   passwords: Passwords,
   account: NewAccount,
-  { kind, admit, allow }: Creation,
-): Promise<User> {
-  const { db, clock, events, audit } = kernel;
+  { kind, admit }: Creation,
+  /** Refuses before a hash is paid for. */
+  refuse: (address: { email_key: string }) => Promise<void>,
+): Promise<PreparedAccount> {
   const { password, name, is_admin = false, is_active = true } = account;
   const address = requireEmailAddress(account.email);
   const locale = account.locale === undefined ? null : requireLocale(account.locale);
   passwords.assertAllowed(password, { email: address.email, name }, ['body', 'password']);
   await admit?.();
-  // What is taken already is refused before a hash is paid for.
-  if (await findUserByEmailKey(db.read, address.email_key)) throw new DoorwardError('email_registered');
+  await refuse(address);
   const hash = await passwords.hash(password, kind === 'user.signed_up' ? undefined : kind);
+  const email_verified = kind !== 'user.signed_up';
+  return { user: { ...address, name, locale, is_admin, is_active, email_verified }, hash };
+}
+
+/** An account that is well-formed. */
+export interface PreparedAccount {
+  readonly user: Omit<NewUser, 'now'>;
+  readonly hash: string;
+}
+
+/** Stores an account and announces it. Undefined when the address is taken; the database decides between racing requests. */
+export async function insertAccount(
+  { clock, events, audit }: Kernel,
+  passwords: Passwords,
+  tx: Transaction,
+  { user: prepared, hash }: PreparedAccount,
+  kind: Creation['kind'],
+): Promise<User | undefined> {
+  const user = await insertUser(tx, { ...prepared, now: clock.now().toISOString() });
+  if (user === undefined) return undefined;
+  const { id: user_id, email, email_verified } = user;
+  await passwords.insert(tx, user_id, hash);
+  await events.emit(tx, 'user.created', { user_id, email, email_verified });
+  await audit.record(tx, { kind, user_id, ...(kind === 'user.created' ? {} : { actor: user_id }) });
+  return user;
+}
+
+/**
+ * Makes an account.
+ * @throws DoorwardError `email_registered` when the address is taken.
+ * @throws ValidationError as `prepareAccount` does.
+ */
+export async function createAccount(
+  kernel: Kernel,
+  passwords: Passwords,
+  account: NewAccount,
+  creation: Creation,
+): Promise<User> {
+  const { db } = kernel;
+  const { kind, allow } = creation;
+  const prepared = await prepareAccount(passwords, account, creation, async ({ email_key }) => {
+    if (await findUserByEmailKey(db.read, email_key)) throw new DoorwardError('email_registered');
+  });
   return db.transaction(async (tx) => {
     if (allow !== undefined) {
       await db.lock(tx, activeAdminsLock);
       await allow(tx);
     }
-    const now = clock.now().toISOString();
-    const email_verified = kind !== 'user.signed_up';
-    const state = { is_admin, is_active, email_verified };
-    const user = await insertUser(tx, { ...address, name, locale, ...state, now });
+    const user = await insertAccount(kernel, passwords, tx, prepared, kind);
     if (user === undefined) throw new DoorwardError('email_registered');
-    await passwords.insert(tx, user.id, hash);
-    await events.emit(tx, 'user.created', { user_id: user.id, email: user.email, email_verified });
-    await audit.record(tx, {
-      kind,
-      user_id: user.id,
-      ...(kind === 'user.created' ? {} : { actor: user.id }),
-    });
     return user;
   });
 }

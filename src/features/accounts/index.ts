@@ -6,15 +6,23 @@ import type { Passwords } from '../passwords/index.ts';
 import type { Throttle } from '../throttle/index.ts';
 import { type AccountChanges, type AccountSteps, applyChanges, changeAccount } from './change.ts';
 import { closeAccount, deleteAccount, eraseAccount } from './close.ts';
-import { type Creation, createAccount, type NewAccount } from './create.ts';
+import {
+  type Creation,
+  createAccount,
+  insertAccount,
+  type NewAccount,
+  type PreparedAccount,
+  prepareAccount,
+} from './create.ts';
 import { type ImportedAccount, importAccounts } from './import.ts';
 import type { Mover } from './life-cycle.ts';
+import { lockRecipient } from './recipient.ts';
 import { signUp } from './sign-up.ts';
 import { findUser, findUserByEmailKey, hasAdmin, type User } from './store.ts';
 
 export type { AccountChanges, AccountSteps } from './change.ts';
-export type { NewAccount } from './create.ts';
-export { requireEmailAddress } from './create.ts';
+export type { NewAccount, PreparedAccount } from './create.ts';
+export { requireEmailAddress, requireLocale } from './create.ts';
 export type { ImportedAccount } from './import.ts';
 export { type AccountState, type Mover, stateOf, transitions } from './life-cycle.ts';
 export { accountMigrations } from './migrations.ts';
@@ -28,6 +36,14 @@ export interface Accounts {
   signUp(input: NewAccount): Promise<User>;
   /** See `create.ts`. */
   create(account: NewAccount, creation?: Creation): Promise<User>;
+  /** See `prepareAccount` in `create.ts`. */
+  prepare(
+    account: NewAccount,
+    creation: Creation,
+    refuse: (address: { email_key: string }) => Promise<void>,
+  ): Promise<PreparedAccount>;
+  /** See `insertAccount` in `create.ts`. */
+  insert(tx: Transaction, prepared: PreparedAccount, kind: Creation['kind']): Promise<User | undefined>;
   /** See `import.ts`. */
   import(imported: readonly ImportedAccount[]): Promise<boolean[]>;
   /** See `change.ts`. */
@@ -43,6 +59,8 @@ export interface Accounts {
   find(userId: number, db?: Kysely<Tables>): Promise<User | undefined>;
   /** The account with this address in any spelling. */
   findByEmail(email: string, db?: Kysely<Tables>): Promise<User | undefined>;
+  /** See `recipient.ts`. */
+  lockRecipient(tx: Transaction, mail: { user_id: number | null; to: string }): Promise<User | undefined>;
   /** Whether anybody is an admin, active or not. */
   hasAdmin(db?: Kysely<Tables>): Promise<boolean>;
 }
@@ -58,6 +76,8 @@ export function createAccounts(
     signUp: (input) => signUp(kernel, features, input),
     create: (account, creation = { kind: 'user.created' }) =>
       createAccount(kernel, passwords, account, creation),
+    prepare: (account, creation, refuse) => prepareAccount(passwords, account, creation, refuse),
+    insert: (tx, prepared, kind) => insertAccount(kernel, passwords, tx, prepared, kind),
     import: (imported) => importAccounts(kernel, passwords, imported),
     change: (userId, changes, mover) => changeAccount(kernel, userId, changes, mover),
     apply: (tx, userId, changes, mover) => applyChanges(kernel, tx, userId, changes, mover),
@@ -69,6 +89,7 @@ export function createAccounts(
       const address = parseEmailAddress(email);
       return address === undefined ? undefined : findUserByEmailKey(connection, address.email_key);
     },
+    lockRecipient: (tx, mail) => lockRecipient(kernel, tx, mail),
     hasAdmin: (connection = db.read) => hasAdmin(connection),
   };
 }

@@ -17,7 +17,14 @@ import { type Preparer, prepareDue } from './prepare.ts';
 import { resendMail } from './resend.ts';
 import { goodbyes, sendDue } from './send.ts';
 import { createSmtp, type SmtpLimits } from './smtp.ts';
-import { countMails, deleteNobodysMails, deleteOldMails, hasMailSince, type MailState } from './store.ts';
+import {
+  countMails,
+  deleteNobodysMails,
+  deleteOldMails,
+  discardMails,
+  hasMailSince,
+  type MailState,
+} from './store.ts';
 
 export type { NewMail } from './enqueue.ts';
 export type { OutboxMail, OutboxPage, ReadMail } from './list.ts';
@@ -38,6 +45,11 @@ export interface Outbox {
   localeFor(preferred: string | null, languages?: string | null): string;
   /** Whether a mail of this kind to the user was written down since. */
   hasRecent(tx: Transaction, userId: number, kind: MailKind, since: string): Promise<boolean>;
+  /**
+   * Removes the mails of a kind to an address that belong to no account: what they tell is not so any more. Returns whether
+   * one of them was not sent yet.
+   */
+  discard(tx: Transaction, kind: MailKind, address: string): Promise<boolean>;
   /** From now on mails of this kind are prepared before they are sent. To be called while the features are built. */
   onPrepare(kind: MailKind, preparer: Preparer): void;
   /** Prepares and sends whatever is due. */
@@ -98,9 +110,9 @@ export function createOutbox(
     });
   }
 
-  // Nobody's mails to the address tell of the user, too: those that were asked for, and invitations.
+  // Nobody's mails to the address tell of the user, too; invitations are of whoever has the address, and go with them.
   events.on('user.deleted', (tx, { email }) =>
-    deleteNobodysMails(tx, toAddressColumns(email).to_key, goodbyes),
+    deleteNobodysMails(tx, toAddressColumns(email).to_key, [...goodbyes, 'invitation']),
   );
 
   return {
@@ -111,6 +123,7 @@ export function createOutbox(
     },
     localeFor: (preferred, languages = null) => renderer.chooseLocale(preferred, languages),
     hasRecent: (tx, userId, kind, since) => hasMailSince(tx, userId, kind, since),
+    discard: (tx, kind, address) => discardMails(tx, kind, toAddressColumns(address).to_key),
     onPrepare(kind, preparer) {
       if (preparers.has(kind)) throw new Error(`two prepare mails of the kind ${kind}`);
       preparers.set(kind, preparer);

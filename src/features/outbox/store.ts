@@ -224,3 +224,15 @@ export async function deleteNobodysMails(
     .where('kind', 'not in', [...kept])
     .execute();
 }
+
+/** Removes mails of one kind to an address that belong to no account. Returns whether one of them was not sent yet. */
+export async function discardMails(tx: Transaction, kind: MailKind, to_key: string): Promise<boolean> {
+  const discarded = await tx
+    .deleteFrom('outbox')
+    .where('to_key', '=', to_key)
+    .where('user_id', 'is', null)
+    .where('kind', '=', kind)
+    .returning('state')
+    .execute();
+  return discarded.some(({ state }) => state === 'asked' || state === 'queued');
+}

@@ -22,7 +22,7 @@ export { describeDevice } from './device.ts';
 export type { LoggedIn } from './login.ts';
 export { sessionMigrations } from './migrations.ts';
 export type { Client, OpenedSession } from './open.ts';
-export { sessionRoutes, userSessionRoutes } from './routes.ts';
+export { answerLogin, sessionRoutes, TokenAnswer, TransportQuery, userSessionRoutes } from './routes.ts';
 export type { SessionRow } from './store.ts';
 export { type IssuedTokens, type TokenResponse, tokenParties } from './tokens.ts';
 

@@ -6,13 +6,14 @@ import type { BrowserRules } from '../../http/browser.ts';
 import { AnyPassword, Closed, mayFail, NoContent, OneOf, Text, UserPath } from '../../http/schema.ts';
 import { deviceTokenTtlSeconds } from '../throttle/index.ts';
 import type { Sessions } from './index.ts';
+import type { LoggedIn } from './login.ts';
 import type { Client } from './open.ts';
 import type { IssuedTokens } from './tokens.ts';
 
 const expires_in = Type.Integer({ description: 'Lifetime of the access token in seconds' });
 
 /** RFC 6749, 5.1; with cookies the body carries no token. */
-const TokenResponse = Type.Union([
+export const TokenAnswer = Type.Union([
   Type.Object({
     access_token: Type.String(),
     refresh_token: Type.String(),
@@ -26,7 +27,7 @@ const TokenResponse = Type.Union([
 ]);
 
 /** Where the tokens travel: in bodies, or in cookies that scripts cannot read. */
-const Transport = Type.Object({ transport: OneOf(['body', 'cookie'], { default: 'body' }) });
+export const TransportQuery = Type.Object({ transport: OneOf(['body', 'cookie'], { default: 'body' }) });
 
 /** The OAuth 2.0 password form (RFC 6749, 4.3.2), with the fields that FastAPI's form accepts beside it. */
 const LoginForm = Closed({
@@ -77,20 +78,51 @@ function clientOf(request: FastifyRequest): Client {
   return { network: request.clientAddress, userAgent: request.headers['user-agent'] ?? '' };
 }
 
-export function sessionRoutes(sessions: Sessions, browser: BrowserRules): FastifyPluginAsyncTypebox {
-  /** The answer with its tokens where the client wants them. */
-  function deliver(reply: FastifyReply, transport: 'body' | 'cookie', tokens: IssuedTokens) {
-    const { refresh_expires_in, ...response } = tokens;
-    if (transport === 'body') return response;
-    browser.setCookie(reply, 'access', tokens.access_token, tokens.expires_in);
-    browser.setCookie(reply, 'refresh', tokens.refresh_token, refresh_expires_in);
-    return { token_type: 'cookie' as const, expires_in: tokens.expires_in };
+/** How tokens travel: in bodies, or in cookies. */
+export type TokenTransport = 'body' | 'cookie';
+
+/** The answer with its tokens where the client wants them. */
+function deliver(
+  browser: BrowserRules,
+  reply: FastifyReply,
+  transport: TokenTransport,
+  tokens: IssuedTokens,
+) {
+  const { refresh_expires_in, ...response } = tokens;
+  if (transport === 'body') return response;
+  browser.setCookie(reply, 'access', tokens.access_token, tokens.expires_in);
+  browser.setCookie(reply, 'refresh', tokens.refresh_token, refresh_expires_in);
+  return { token_type: 'cookie' as const, expires_in: tokens.expires_in };
+}
+
+/**
+ * What every login over HTTP does alike, however somebody proves who they are: `logIn` gets the client, and what it returns
+ * is answered.
+ * @throws DoorwardError `cookies_unavailable`, `cross_site_request`.
+ */
+export async function answerLogin(
+  browser: BrowserRules,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  transport: TokenTransport,
+  logIn: (client: Client) => Promise<LoggedIn>,
+) {
+  // Logging a victim in as somebody else is an attack as well.
+  if (transport === 'cookie') {
+    browser.assertAvailable();
+    browser.assertSameSite(request);
   }
+  // The header first: a client that sends it knows what it keeps.
+  const [header] = [request.headers['x-device-token'] ?? []].flat();
+  const deviceToken = header ?? browser.readCookie(request, 'device');
+  const tokens = await logIn({ ...clientOf(request), deviceToken });
+  // Never for another site, which could make the browser forget the device by logging it in as somebody else.
+  if (browser.isAvailable && browser.isSameSite(request))
+    browser.setCookie(reply, 'device', tokens.device_token, deviceTokenTtlSeconds);
+  return deliver(browser, reply, transport, tokens);
+}
 
-  /** The header first: a client that sends it knows what it keeps. */
-  const deviceTokenOf = (request: FastifyRequest) =>
-    [request.headers['x-device-token'] ?? []].flat()[0] ?? browser.readCookie(request, 'device');
-
+export function sessionRoutes(sessions: Sessions, browser: BrowserRules): FastifyPluginAsyncTypebox {
   /** The tokens of a request that has nothing but cookies. */
   const cookieTokens = (request: FastifyRequest) =>
     request.headers.authorization === undefined
@@ -111,26 +143,17 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
           description:
             'A client without cookies sends the `device_token` of the last login as the header `X-Device-Token`: a ' +
             'known device gets in while others are throttled.',
-          querystring: Transport,
+          querystring: TransportQuery,
           body: LoginForm,
-          response: { 200: TokenResponse, ...mayFail(401, 403, 429) },
+          response: { 200: TokenAnswer, ...mayFail(401, 403, 429) },
         },
       },
       async (request, reply) => {
         const { username, password } = request.body;
         const { transport } = request.query;
-        // Logging a victim in as somebody else is an attack as well.
-        if (transport === 'cookie') {
-          browser.assertAvailable();
-          browser.assertSameSite(request);
-        }
-        const client = { ...clientOf(request), deviceToken: deviceTokenOf(request) };
-        const tokens = await sessions.logIn({ username, password, client });
-        // Never for another site, which could make the browser forget the device by logging it in as somebody else.
-        if (browser.isAvailable && browser.isSameSite(request)) {
-          browser.setCookie(reply, 'device', tokens.device_token, deviceTokenTtlSeconds);
-        }
-        return deliver(reply, transport, tokens);
+        return answerLogin(browser, request, reply, transport, (client) =>
+          sessions.logIn({ username, password, client }),
+        );
       },
     );
 
@@ -148,9 +171,9 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
           summary: 'Get new tokens for a refresh token',
           description:
             'A lost reply is made good by asking again with the same token. A token that is spent ends its session.',
-          querystring: Transport,
+          querystring: TransportQuery,
           body: RefreshForm,
-          response: { 200: TokenResponse, ...mayFail(401, 403, 429) },
+          response: { 200: TokenAnswer, ...mayFail(401, 403, 429) },
         },
       },
       async (request, reply) => {
@@ -159,6 +182,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
           const { refresh_token } = request.body;
           if (refresh_token === undefined) throw missingRefreshToken();
           return deliver(
+            browser,
             reply,
             transport,
             await sessions.refresh({ refresh_token, client: clientOf(request) }),
@@ -169,6 +193,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
         if (refresh_token === undefined) throw new DoorwardError('invalid_refresh_token');
         try {
           return deliver(
+            browser,
             reply,
             transport,
             await sessions.refresh({ refresh_token, client: clientOf(request) }),
