@@ -56,10 +56,10 @@ export function createNotices(
     if (by === 'owner') await notify(tx, user_id, 'password_changed', { time: now() });
   });
   events.on('user.administered', async (tx, { user_id, what }) => {
-    for (const each of what)
+    // A new address is told to the former one, below: whoever has the new one knows.
+    for (const each of what.filter((one) => one !== 'email_changed'))
       await notify(tx, user_id, 'changed_by_administrator', { what: each, time: now() });
   });
-  // The former address: whoever has the new one knows.
   events.on('user.readdressed', async (tx, { user_id, from, mover }) => {
     if (mover !== 'administrator') return;
     const user = await accounts.find(user_id, tx);
