@@ -2,6 +2,7 @@ import BetterSqlite3 from 'better-sqlite3';
 import pg from 'pg';
 import { openDatabase } from '../src/database/open.ts';
 import { migrations } from '../src/doorward.ts';
+import { foldText, searchable } from '../src/features/accounts/index.ts';
 
 /** A row of `users`, but for the id. */
 interface UserRow {
@@ -86,7 +87,6 @@ export function* makeUsers(count: number): Generator<UserRow> {
     () => `${word(3)}.${pick(['com', 'org', 'io', 'de', 'co.uk', 'fr'])}`,
   );
   const ascii = (text: string) => text.normalize('NFD').replaceAll(/[^\w]/g, '').toLowerCase();
-  const fold = (text: string) => text.normalize('NFKC').toLowerCase();
 
   const start = Date.parse('2023-01-01T00:00:00.000Z');
   const imported = Math.floor(count * importedShare);
@@ -112,10 +112,10 @@ export function* makeUsers(count: number): Generator<UserRow> {
     const at = new Date(start + number * 90_000).toISOString();
     yield {
       email,
-      email_key: fold(email),
+      email_key: foldText(email),
       name,
-      name_key: fold(name),
-      search_text: `${fold(email)}\n${fold(name)}`,
+      name_key: foldText(name),
+      search_text: `${searchable(foldText(email))}\n${searchable(foldText(name))}`,
       is_active: random() < 0.92,
       is_admin: random() < 0.0002,
       created_at: at,

@@ -33,7 +33,10 @@ export interface Ddl {
   readonly now: string;
   /** Ends the definition of a table that is looked up by a text key: its rows lie in the order of the key where that is possible. */
   readonly clustered: string;
-  /** The statements that make `column` of `table` (key `id`) searchable for any substring of 3 or more code points. */
+  /**
+   * The statements that make `column` of `table` (key `id`) searchable for any substring of 3 or more code points. It is found
+   * quickly by its letters and digits; by punctuation only on SQLite.
+   */
   substringIndex(table: string, column: string): readonly string[];
 }
 
@@ -123,6 +126,15 @@ export interface Database {
 
   /** The same as a condition on one row. For walking the table in some order, where a match comes soon. */
   contains(table: string, column: string, text: string): Expression<SqlBool>;
+
+  /** A selection that is read by its own conditions, whatever order or filter is put on top of it. */
+  fenced<Row>(selection: Expression<Row>): RawBuilder<Row>;
+
+  /**
+   * About how many rows a selection has, more cheaply than it is read: as the planner estimates it, or, where it does not,
+   * counted up to `most`. 0 only when there are none.
+   */
+  estimateRows(selection: Expression<unknown>, most: number): Promise<number>;
 
   /** How the connections are used just now; undefined on SQLite, which has no pool of them. */
   readonly pool: PoolUse | undefined;

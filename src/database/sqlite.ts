@@ -181,6 +181,17 @@ class SqliteDatabase implements Database {
     }
   }
 
+  fenced<Found>(selection: Expression<Found>): RawBuilder<Found> {
+    // What has a limit is not merged into what is around it.
+    return sql<Found>`(select * from (${selection}) limit -1)`;
+  }
+
+  async estimateRows(selection: Expression<unknown>, most: number): Promise<number> {
+    const { rows } = await sql<{ found: number }>`select count(*) as found
+      from (select 1 from (${selection}) limit ${most})`.execute(this.read);
+    return rows[0]?.found ?? 0;
+  }
+
   async ping(): Promise<void> {
     await sql`select 1 from sqlite_schema limit 1`.execute(this.read);
   }

@@ -27,7 +27,7 @@ export type { ImportedAccount } from './import.ts';
 export { type AccountState, type Mover, stateOf, transitions } from './life-cycle.ts';
 export { accountMigrations } from './migrations.ts';
 export { accountRoutes, type ChangeOwn } from './routes.ts';
-export { foldText, type User, userColumns } from './store.ts';
+export { foldText, searchable, type User, userColumns } from './store.ts';
 
 export interface Accounts {
   /** Whether anybody may sign up. */

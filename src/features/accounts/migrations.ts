@@ -4,17 +4,18 @@ export const accountMigrations: readonly Migration[] = [
   {
     id: '0001-users',
     statements: ({ identity, text, boolean, timestamp, substringIndex }) => [
+      // What a search looks at stands first: it reads tens of thousands of rows, each as far as it must.
       `create table users (
         id ${identity},
-        email ${text} not null,
-        email_key ${text} not null,
-        name ${text} not null,
-        name_key ${text} not null,
-        search_text ${text} not null,
+        created_at ${timestamp} not null,
+        updated_at ${timestamp} not null,
         is_active ${boolean} not null,
         is_admin ${boolean} not null,
-        created_at ${timestamp} not null,
-        updated_at ${timestamp} not null
+        search_text ${text} not null,
+        name_key ${text} not null,
+        email_key ${text} not null,
+        name ${text} not null,
+        email ${text} not null
       )`,
       'create unique index users_email_key_key on users (email_key)',
       // Two that hold all a search for a beginning looks at, so that it reads no row that is not on its page.

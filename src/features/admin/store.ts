@@ -1,6 +1,6 @@
 import { type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { Database, Tables, Transaction } from '../../database/database.ts';
-import { type User, userColumns } from '../accounts/index.ts';
+import { searchable, type User, userColumns } from '../accounts/index.ts';
 
 declare module '../../database/database.ts' {
   interface Tables {
@@ -57,10 +57,10 @@ const highest = '\u{10FFFF}';
  * A search first looks through so many users in the order asked for. What few match is then gathered and sorted; for
  * what many match more of the order is looked through: docs/decisions/searching-users.md.
  */
-const shortWalk = 4_000;
+const shortWalk = 3_000;
 const longWalk = 24_000;
-/** Matches that are gathered and sorted sooner than as many users would be looked through. */
-const few = 32_000;
+/** Matches that are gathered and sorted about as soon as a long walk is over. */
+const few = 40_000;
 
 /** Whether a text is searched for by its trigrams; a shorter one is searched for as a beginning. */
 const hasTrigram = (search: string) => [...search].length >= 3;
@@ -75,12 +75,14 @@ function isMatch(db: Database, search: string): Expression<SqlBool> {
   if (!hasTrigram(search)) {
     return sql<SqlBool>`(${beginsWith('email_key', search)} or ${beginsWith('name_key', search)})`;
   }
-  return db.contains('users', 'search_text', search);
+  return db.contains('users', 'search_text', searchable(search));
 }
 
 /** Every match by its id and by what it is ordered and filtered by, through the indexes that are made for searching. */
 function allMatches(db: Database, search: string, column: SortColumn) {
-  const table = hasTrigram(search) ? db.matching('users', 'search_text', search) : sql.table('users');
+  const table = hasTrigram(search)
+    ? db.matching('users', 'search_text', searchable(search))
+    : sql.table('users');
   const users = db.read
     .selectFrom((table as RawBuilder<Tables['users']>).as('users'))
     .select(['id', `${column} as sort_value`, 'is_active', 'is_admin']);
@@ -104,14 +106,22 @@ function beyond({ value, id }: { value: string | number; id: number }, query: Li
   return sql<SqlBool>`(${sql.ref(column)}, id) ${sign} (${value}, ${id})`;
 }
 
-/** The first `length` users in the order asked for: every group is a range of one index, and the ranges are merged. */
-function inOrder(db: Database, query: ListQuery, length: number) {
+/**
+ * The first `length` users in the order asked for: every group is a range of one index, and the ranges are merged. Who asks
+ * for no more than id and order is answered by the index alone.
+ */
+function inOrder<Column extends keyof Tables['users']>(
+  db: Database,
+  query: ListQuery,
+  length: number,
+  columns: readonly Column[],
+) {
   const column = sortColumns[query.sort];
   const direction = query.descending ? 'desc' : 'asc';
   const groups = groupsOf(query).map(({ is_active, is_admin }) => {
     const rows = db.read
       .selectFrom('users')
-      .select([...userColumns, `${column} as sort_value`, 'email_key', 'name_key', 'search_text'])
+      .select([...columns, `${column} as sort_value`])
       .where('is_active', '=', is_active)
       .where('is_admin', '=', is_admin);
     return query.after === undefined ? rows : rows.where(beyond(query.after, query, column));
@@ -119,6 +129,8 @@ function inOrder(db: Database, query: ListQuery, length: number) {
   const order = sql`sort_value ${sql.raw(direction)}, id ${sql.raw(direction)}`;
   return db.mergeRanges(groups, order, length).as('users');
 }
+
+const walkedColumns = [...userColumns, 'email_key', 'name_key', 'search_text'] as const;
 
 /** A page out of the first `length` users in the order asked for. */
 function walk(
@@ -128,7 +140,9 @@ function walk(
   condition?: Expression<SqlBool>,
 ): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  let rows = db.read.selectFrom(inOrder(db, query, length)).select([...userColumns, 'sort_value']);
+  let rows = db.read
+    .selectFrom(inOrder(db, query, length, walkedColumns))
+    .select([...userColumns, 'sort_value']);
   if (condition !== undefined) rows = rows.where(condition);
   return rows
     .orderBy('sort_value', direction)
@@ -141,14 +155,9 @@ function walk(
 /** A page out of all matches, which are gathered and sorted. */
 function sortMatches(db: Database, query: ListQuery, search: string): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  let page = db.read
-    // Materialized, or SQLite would rather walk the order and look for each user among the matches.
-    .with(
-      (name) => name('matches').materialized(),
-      () => allMatches(db, search, sortColumns[query.sort]),
-    )
-    .selectFrom('matches')
-    .select(['id', 'sort_value']);
+  // Fenced, or the planners would rather walk the order and look for each user among the matches.
+  const matches = db.fenced(allMatches(db, search, sortColumns[query.sort]));
+  let page = db.read.selectFrom(matches.as('matches')).select(['id', 'sort_value']);
   if (query.is_active !== undefined) page = page.where('is_active', '=', query.is_active);
   if (query.is_admin !== undefined) page = page.where('is_admin', '=', query.is_admin);
   if (query.after !== undefined) page = page.where(beyond(query.after, query, 'sort_value'));
@@ -169,31 +178,35 @@ function sortMatches(db: Database, query: ListQuery, search: string): Promise<Li
 /** Whether a walk of that length leaves anybody out. */
 async function isLonger(db: Database, query: ListQuery, length: number): Promise<boolean> {
   const { walked } = await db.read
-    .selectFrom(inOrder(db, query, length + 1))
+    .selectFrom(inOrder(db, query, length + 1, ['id']))
     .select((eb) => eb.fn.countAll<number>().as('walked'))
     .executeTakeFirstOrThrow();
   return walked > length;
 }
 
-/** Whether more users than `few` match. */
-async function isCommon(db: Database, search: string): Promise<boolean> {
-  const ids: Expression<{ id: number }> = hasTrigram(search)
-    ? db.matchingIds('users', 'search_text', search)
+/** About how many users match, as far as `few` and one more. */
+function estimateMatches(db: Database, search: string): Promise<number> {
+  const ids: Expression<unknown> = hasTrigram(search)
+    ? db.matchingIds('users', 'search_text', searchable(search))
     : allMatches(db, search, 'id');
-  const { rows } = await sql<{ found: number }>`select count(*) as found
-    from (select 1 from ${ids} as ids limit ${few + 1}) as counted`.execute(db.read);
-  return (rows[0]?.found ?? 0) > few;
+  return db.estimateRows(ids, few + 1);
 }
 
 /** One page of users. */
 export async function listUsers(db: Database, query: ListQuery): Promise<ListedUser[]> {
   const { search, skip, limit } = query;
   if (search === undefined) return walk(db, query, skip + limit);
+  // Few may be left by a filter or behind a cursor, and then a walk meets them all.
+  const isNarrow = [query.is_active, query.is_admin, query.after].some((part) => part !== undefined);
   for (const length of [shortWalk, longWalk]) {
     if (skip + limit > length) continue;
-    if (length === longWalk && !(await isCommon(db, search))) break;
+    if (length === longWalk) {
+      const matches = await estimateMatches(db, search);
+      if (matches === 0) return [];
+      if (matches <= few) break;
+    }
     const found = await walk(db, query, length, isMatch(db, search));
-    if (found.length === limit || !(await isLonger(db, query, length))) return found;
+    if (found.length === limit || (isNarrow && !(await isLonger(db, query, length)))) return found;
   }
   return sortMatches(db, query, search);
 }
