@@ -15,6 +15,8 @@ interface UserRow {
   is_admin: boolean;
   created_at: string;
   updated_at: string;
+  email_verified: boolean;
+  email_set_at: string;
 }
 
 const columns = [
@@ -27,6 +29,8 @@ const columns = [
   'is_admin',
   'created_at',
   'updated_at',
+  'email_verified',
+  'email_set_at',
 ] as const satisfies (keyof UserRow)[];
 
 const firstNames =
@@ -120,6 +124,8 @@ export function* makeUsers(count: number): Generator<UserRow> {
       is_admin: random() < 0.0002,
       created_at: at,
       updated_at: at,
+      email_verified: true,
+      email_set_at: at,
     };
   }
 }
@@ -157,7 +163,12 @@ function fillSqlite(path: string, count: number): Omit<Filled, 'seconds'> {
   );
   db.transaction(() => {
     for (const row of makeUsers(count)) {
-      insert.run({ ...row, is_active: Number(row.is_active), is_admin: Number(row.is_admin) });
+      insert.run({
+        ...row,
+        is_active: Number(row.is_active),
+        is_admin: Number(row.is_admin),
+        email_verified: Number(row.email_verified),
+      });
     }
   })();
   for (const { sql } of later) db.exec(sql);
@@ -191,7 +202,7 @@ async function fillPostgres(url: string, count: number): Promise<Omit<Filled, 's
   );
   for (const { indexname } of later) await client.query(`drop index ${indexname}`);
   const types = columns
-    .map((column) => `${column} ${column.startsWith('is_') ? 'boolean' : 'text'}`)
+    .map((column) => `${column} ${/^is_|_verified$/.test(column) ? 'boolean' : 'text'}`)
     .join(', ');
   const values = columns
     .map((column) => (column.endsWith('_at') ? `${column}::timestamptz` : column))

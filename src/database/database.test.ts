@@ -224,6 +224,28 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.equal(found.filter((row) => row === undefined).length, 1200);
   });
 
+  test('a fenced selection has the rows of the selection, in the order and number asked for around it', async () => {
+    const db = await openMigrated(await database.createUrl());
+    for (const name of ['ada', 'bob', 'cid', 'dan']) await add(db, name);
+    const fenced = db.fenced(sql<Person>`select * from people where name <> ${'bob'}`);
+    const { rows } = await sql<Person>`select name from ${fenced} as found where name < ${'dan'}
+      order by name desc limit 5`.execute(db.read);
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      ['cid', 'ada'],
+    );
+  });
+
+  test('how many rows a selection has is estimated, never as none when there are some', async () => {
+    const db = await openMigrated(await database.createUrl());
+    const estimate = (prefix: string) =>
+      db.estimateRows(sql`select id from people where name >= ${prefix} and name < ${`${prefix}~`}`, 50);
+    for (let number = 0; number < 60; number++) await add(db, `p${number}`);
+    assert.ok((await estimate('p')) >= 1);
+    assert.ok((await estimate('p42')) >= 1);
+    assert.ok((await estimate('q')) <= 50);
+  });
+
   test('contains, matching and matchingIds find exactly the rows that contain the text', async () => {
     const db = await openMigrated(await database.createUrl());
     const values = [
