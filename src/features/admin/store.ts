@@ -54,10 +54,12 @@ export interface ListQuery {
 const highest = '\u{10FFFF}';
 
 /**
- * A search first looks through so many users in the order asked for. What few match is then gathered and sorted; for
- * what many match more of the order is looked through: docs/decisions/searching-users.md.
+ * A search first looks through so many users in the order asked for, and when it meets enough, through some more. What few
+ * match is then gathered and sorted; for what many match more of the order is looked through:
+ * docs/decisions/searching-users.md.
  */
-const shortWalk = 3_000;
+const firstLook = 500;
+const shortWalk = 4_000;
 const longWalk = 24_000;
 /** Matches that are gathered and sorted about as soon as a long walk is over. */
 const few = 40_000;
@@ -78,22 +80,34 @@ function isMatch(db: Database, search: string): Expression<SqlBool> {
   return db.contains('users', 'search_text', searchable(search));
 }
 
-/** Every match by its id and by what it is ordered and filtered by, through the indexes that are made for searching. */
-function allMatches(db: Database, search: string, column: SortColumn) {
-  const table = hasTrigram(search)
-    ? db.matching('users', 'search_text', searchable(search))
-    : sql.table('users');
-  const users = db.read
-    .selectFrom((table as RawBuilder<Tables['users']>).as('users'))
-    .select(['id', `${column} as sort_value`, 'is_active', 'is_admin']);
-  if (hasTrigram(search)) return users;
+type Filter = Partial<Pick<ListQuery, 'is_active' | 'is_admin'>>;
+
+/**
+ * Every match that the filter lets through, by its id and what it is ordered by, through the indexes made for searching.
+ * Fenced, or the planners would rather walk the order and look for each user among the matches.
+ */
+function allMatches(db: Database, search: string, column: SortColumn, { is_active, is_admin }: Filter = {}) {
+  const isActive = is_active === undefined ? sql<SqlBool>`1 = 1` : sql<SqlBool>`is_active = ${is_active}`;
+  const isAdmin = is_admin === undefined ? sql<SqlBool>`1 = 1` : sql<SqlBool>`is_admin = ${is_admin}`;
+  const isAskedFor = sql<SqlBool>`${isActive} and ${isAdmin}`;
+  const select = (table: RawBuilder<unknown>) =>
+    db.read
+      .selectFrom((table as RawBuilder<Tables['users']>).as('users'))
+      .select(['id', `${column} as sort_value`, 'is_active', 'is_admin']);
+  if (hasTrigram(search)) {
+    const matching = select(db.matching('users', 'search_text', searchable(search))).where(isAskedFor);
+    return db.read.selectFrom(db.fenced(matching).as('matches')).select(['id', 'sort_value']);
+  }
   const byEmail = beginsWith('email_key', search);
   const byName = sql<SqlBool>`(${beginsWith('name_key', search)} and not ${byEmail})`;
-  return users.where(byEmail).unionAll(users.where(byName));
+  const users = select(sql.table('users'));
+  const beginners = db.fenced(users.where(byEmail).unionAll(users.where(byName)));
+  // Filtered outside the fence: the indexes for beginnings hold the flags, and no other is to be chosen for them.
+  return db.read.selectFrom(beginners.as('matches')).select(['id', 'sort_value']).where(isAskedFor);
 }
 
 /** The combinations of the two flags that a query asks for; each is one range of every index on users. */
-function groupsOf(query: Pick<ListQuery, 'is_active' | 'is_admin'>) {
+function groupsOf(query: Filter) {
   const active = query.is_active === undefined ? [true, false] : [query.is_active];
   const admin = query.is_admin === undefined ? [false, true] : [query.is_admin];
   return active.flatMap((is_active) => admin.map((is_admin) => ({ is_active, is_admin })));
@@ -155,11 +169,8 @@ function walk(
 /** A page out of all matches, which are gathered and sorted. */
 function sortMatches(db: Database, query: ListQuery, search: string): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  // Fenced, or the planners would rather walk the order and look for each user among the matches.
-  const matches = db.fenced(allMatches(db, search, sortColumns[query.sort]));
+  const matches = allMatches(db, search, sortColumns[query.sort], query);
   let page = db.read.selectFrom(matches.as('matches')).select(['id', 'sort_value']);
-  if (query.is_active !== undefined) page = page.where('is_active', '=', query.is_active);
-  if (query.is_admin !== undefined) page = page.where('is_admin', '=', query.is_admin);
   if (query.after !== undefined) page = page.where(beyond(query.after, query, 'sort_value'));
   const sorted = page
     .orderBy('sort_value', direction)
@@ -198,8 +209,9 @@ export async function listUsers(db: Database, query: ListQuery): Promise<ListedU
   if (search === undefined) return walk(db, query, skip + limit);
   // Few may be left by a filter or behind a cursor, and then a walk meets them all.
   const isNarrow = [query.is_active, query.is_admin, query.after].some((part) => part !== undefined);
-  for (const length of [shortWalk, longWalk]) {
-    if (skip + limit > length) continue;
+  let isDense = true;
+  for (const length of [firstLook, shortWalk, longWalk]) {
+    if (skip + limit > length || (length === shortWalk && !isDense)) continue;
     if (length === longWalk) {
       const matches = await estimateMatches(db, search);
       if (matches === 0) return [];
@@ -207,6 +219,8 @@ export async function listUsers(db: Database, query: ListQuery): Promise<ListedU
     }
     const found = await walk(db, query, length, isMatch(db, search));
     if (found.length === limit || (isNarrow && !(await isLonger(db, query, length)))) return found;
+    // As dense as here, or half as dense, they would fill the page.
+    isDense = skip > 0 || (found.length * 2 * shortWalk) / length >= limit;
   }
   return sortMatches(db, query, search);
 }
@@ -214,13 +228,13 @@ export async function listUsers(db: Database, query: ListQuery): Promise<ListedU
 /** How many users a query has, whatever its page. Reads them all. */
 export async function countUsers(db: Database, query: ListQuery): Promise<number> {
   const { search, is_active, is_admin } = query;
-  const rows =
-    search === undefined
-      ? db.read.selectFrom('users').select(['id', 'id as sort_value', 'is_active', 'is_admin'])
-      : allMatches(db, search, 'id');
-  let counted = db.read.selectFrom(rows.as('counted')).select((eb) => eb.fn.countAll<number>().as('total'));
-  if (is_active !== undefined) counted = counted.where('is_active', '=', is_active);
-  if (is_admin !== undefined) counted = counted.where('is_admin', '=', is_admin);
-  const { total } = await counted.executeTakeFirstOrThrow();
+  let all = db.read.selectFrom('users').select('id');
+  if (is_active !== undefined) all = all.where('is_active', '=', is_active);
+  if (is_admin !== undefined) all = all.where('is_admin', '=', is_admin);
+  const rows: Expression<unknown> = search === undefined ? all : allMatches(db, search, 'id', query);
+  const { total } = await db.read
+    .selectFrom(sql`(${rows})`.as('counted'))
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow();
   return total;
 }
