@@ -119,7 +119,8 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
   }
 
   // What a template of the operator's does wrong is told when the program starts, not when somebody waits for a mail.
-  for (const kind of mailKinds) {
+  // Without any there is nothing to check, and formatting samples would cost an idle process memory.
+  for (const kind of folder === undefined ? [] : mailKinds) {
     const values = valuesOf(sampleMail(kind, fallbackLocale, settings));
     for (const format of formats) templates.checkOwn(kind, format, values);
   }
