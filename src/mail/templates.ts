@@ -28,12 +28,18 @@ export function readTemplates(folder: string | undefined): Templates {
   // `constructor` would be in it.
   const templates: Record<string, string> = Object.create(null);
   for (const [name, content] of [...read(builtInTemplates), ...own]) templates[name] = content;
-  const engines = { html: createEngine(templates, 'html'), text: createEngine(templates, 'text') };
+  // Made when a template is filled in: a process that sends nothing need not have what takes megabytes.
+  const engines = new Map<TemplateFormat, Liquid>();
+  const engineOf = (format: TemplateFormat) => {
+    const engine = engines.get(format) ?? createEngine(templates, format);
+    engines.set(format, engine);
+    return engine;
+  };
   const fault = (name: string, error: unknown) =>
     faultOf(join(folder ?? '', name), error instanceof Error ? error.message : String(error));
   for (const [name, content] of own) {
     try {
-      engines[name.endsWith(endings.html) ? 'html' : 'text'].parse(content);
+      engineOf(name.endsWith(endings.html) ? 'html' : 'text').parse(content);
     } catch (error) {
       throw fault(name, error);
     }
@@ -43,12 +49,12 @@ export function readTemplates(folder: string | undefined): Templates {
     return name in templates ? name : `layout${endings[format]}`;
   };
   return {
-    render: (kind, format, values) => engines[format].renderFileSync(nameOf(kind, format), values),
+    render: (kind, format, values) => engineOf(format).renderFileSync(nameOf(kind, format), values),
     checkOwn(kind, format, values) {
       const name = nameOf(kind, format);
       if (!own.has(name)) return;
       try {
-        engines[format].renderFileSync(name, values, { strictVariables: true });
+        engineOf(format).renderFileSync(name, values, { strictVariables: true });
       } catch (error) {
         throw fault(name, error);
       }
