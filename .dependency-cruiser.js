@@ -95,7 +95,7 @@ export default {
     layer(
       'accounts-below',
       '^src/features/accounts/',
-      '^src/features/(keys|sessions|revocations|services|admin|restore|health)/',
+      '^src/features/(keys|sessions|revocations|services|admin|restore|health|leaving|personal-data)/',
     ),
     layer(
       'keys-below',
@@ -105,7 +105,7 @@ export default {
     layer(
       'sessions-below',
       '^src/features/sessions/',
-      '^src/features/(revocations|services|admin|restore|health|email-change|notices|invitations|email-login)/',
+      '^src/features/(revocations|services|admin|restore|health|email-change|notices|invitations|email-login|leaving|personal-data)/',
     ),
     layer(
       'invitations-and-email-login-above',

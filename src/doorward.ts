@@ -16,6 +16,7 @@ import {
   loadKeys,
   settleSecretKey,
 } from './features/keys/index.ts';
+import { createLeaving, type Leaving, leavingMigrations } from './features/leaving/index.ts';
 import { createMailLinks, type MailLinks, mailLinkMigrations } from './features/mail-links/index.ts';
 import { createNotices } from './features/notices/index.ts';
 import { createOutbox, type Outbox, outboxMigrations } from './features/outbox/index.ts';
@@ -44,6 +45,7 @@ export const migrations: readonly Migration[] = [
   ...outboxMigrations,
   ...emailChangeMigrations,
   ...invitationMigrations,
+  ...leavingMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -68,6 +70,7 @@ export interface Core extends AuthService {
   readonly emailChange: EmailChange;
   readonly emailLogin: EmailLogin;
   readonly invitations: Invitations;
+  readonly leaving: Leaving;
   readonly revocations: Revocations;
   readonly services: Services;
   readonly admin: Admin;
@@ -136,6 +139,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       outbox,
     });
     const invitations = createInvitations(kernel, { accounts, passwords, throttle, mailLinks, outbox });
+    const leaving = createLeaving(kernel, { accounts, outbox });
     const revocations = createRevocations(kernel, { keys });
     const services = createServices(kernel);
     const admin = createAdmin(kernel, { accounts, throttle }, secretKey);
@@ -158,6 +162,10 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
       every(maintenanceIntervalMs, 'removing old audit events', () => audit.prune()),
       every(outboxIntervalMs, 'working on the outbox', () => outbox.work()),
+      every(maintenanceIntervalMs, 'erasing accounts that are due', () => leaving.eraseDue()),
+      every(maintenanceIntervalMs, 'erasing accounts that nobody proved', () => leaving.eraseUnverified()),
+      every(maintenanceIntervalMs, 'erasing what was left of erased accounts', () => leaving.sweepTraces()),
+      every(maintenanceIntervalMs, 'rewriting the database', () => db.tidy()),
       every(maintenanceIntervalMs, 'removing old mails', () => outbox.deleteOld()),
       every(checkpointIntervalMs, 'writing an audit checkpoint', () => audit.checkpoint()),
     ];
@@ -190,6 +198,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       emailChange,
       emailLogin,
       invitations,
+      leaving,
       revocations,
       services,
       admin,

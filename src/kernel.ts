@@ -47,7 +47,7 @@ export interface DomainEvents {
   /** The owner closed the account, which is erased later. */
   'user.closed': { user_id: number; delete_after: string };
   /** The owner or an administrator took that back. */
-  'user.restored': { user_id: number };
+  'user.restored': { user_id: number; mover: 'owner' | 'administrator' | 'system' };
   /** Somebody else than the owner changed the account. */
   'user.administered': { user_id: number; what: readonly Administered[] };
   /** Announced before the user's row goes. */
@@ -90,8 +90,11 @@ export interface NewAuditEvent {
 export interface AuditTrail {
   /** Appends an event in the transaction of what it tells; last in it, as it holds a lock until the transaction ends. */
   record(tx: Transaction, event: NewAuditEvent): Promise<void>;
-  /** Makes unreadable what events say of a person: of those that concern the user and those that the user did. */
-  erase(tx: Transaction, userId: number): Promise<void>;
+  /**
+   * Makes unreadable what events say of a person: of those that concern the user and those that the user did. Returns of how
+   * many.
+   */
+  erase(tx: Transaction, userId: number): Promise<number>;
 }
 
 /** What is counted beside the requests. Labels come from closed lists. */

@@ -140,11 +140,14 @@ export interface Database {
   readonly pool: PoolUse | undefined;
 
   /**
-   * Makes what was deleted unreadable in the database's own files as well, as far as that can be asked for: on SQLite the
-   * log of writes is emptied too; PostgreSQL's vacuum comes by itself. False when somebody still reads what was there
-   * before; then it is to be asked again.
+   * Notes in `tx` that what it deletes is to be unreadable in the database's own files as well. Once it is over, SQLite's
+   * log of writes is emptied in the background, as soon as nobody reads what was there before; `tidy` does the rest.
+   * PostgreSQL's vacuum comes by itself.
    */
-  scrub(): Promise<boolean>;
+  scrub(tx: Transaction): Promise<void>;
+
+  /** Finishes what `scrub` noted, as far as that does not hold up others. To be called now and then. */
+  tidy(): Promise<void>;
 
   /** Answers when the database answers. */
   ping(): Promise<void>;

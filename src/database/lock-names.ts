@@ -2,6 +2,9 @@
  * The locks that transactions take (`db.lock`), in the order in which a transaction that needs several takes them.
  */
 
+/** Held by whoever removes what is over, so that one instance at a time does. */
+export const cleaningLock = 'cleaning';
+
 /** Held while the number of active admins may fall or the first one is made. */
 export const activeAdminsLock = 'active-admins';
 

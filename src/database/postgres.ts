@@ -194,9 +194,9 @@ class PostgresDatabase implements Database {
     return { total, idle, waiting };
   }
 
-  async scrub(): Promise<boolean> {
-    return true;
-  }
+  async scrub(): Promise<void> {}
+
+  async tidy(): Promise<void> {}
 
   async ping(): Promise<void> {
     await sql`select 1`.execute(this.read);

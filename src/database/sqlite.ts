@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import BetterSqlite3 from 'better-sqlite3';
@@ -30,6 +30,17 @@ export interface SqliteOptions {
 /** A migration of a large table takes its time, and the processes that start beside it wait for it. */
 const MIGRATION_WAIT_MS = 300_000;
 const STATEMENTS_KEPT = 200;
+/** How soon the log of writes is emptied after an erasure, so that several share it, and how long between two tries. */
+const SCRUB_DELAY_MS = 50;
+const SCRUB_LONGEST_DELAY_MS = 60_000;
+/** A file up to this size is rewritten within some tenths of a second; writers wait for it. */
+const REWRITE_MAX_BYTES = 16 * 1024 * 1024;
+/**
+ * The file's `user_version`: whether something deleted may still be readable in it. `secure_delete` overwrites what is
+ * deleted, and pages that become free, but not the copies that SQLite leaves in the gaps of a page when it divides one; nor
+ * what was deleted before it was on. Only rewriting the file does.
+ */
+const fileStates = { toRewrite: 0, rewritten: 1 };
 
 type Row = Record<string, unknown>;
 type Statement = BetterSqlite3.Statement<unknown[], Row>;
@@ -83,6 +94,8 @@ class SqliteDatabase implements Database {
   #opening: Promise<Connections> | undefined;
   #connections: Connections | undefined;
   #closed = false;
+  #closing = false;
+  #scrubTimer: NodeJS.Timeout | undefined;
 
   constructor(path: string, options: SqliteOptions) {
     this.#path = path;
@@ -170,12 +183,46 @@ class SqliteDatabase implements Database {
     return sql`instr(${sql.ref(`${table}.${column}`)}, ${text}) > 0`;
   }
 
-  async scrub(): Promise<boolean> {
-    if (this.#inMemory) return true;
+  async scrub(tx: Transaction): Promise<void> {
+    await sql`pragma user_version = ${sql.lit(fileStates.toRewrite)}`.execute(tx);
+    this.#scrubIn(SCRUB_DELAY_MS);
+  }
+
+  async tidy(): Promise<void> {
+    if (!this.#inMemory) await this.#rewrite(REWRITE_MAX_BYTES);
+  }
+
+  #scrubIn(ms: number): void {
+    if (this.#inMemory || this.#closing || this.#scrubTimer !== undefined) return;
+    const again = () => this.#scrubIn(Math.min(2 * ms, SCRUB_LONGEST_DELAY_MS));
+    this.#scrubTimer = setTimeout(() => {
+      this.#scrubTimer = undefined;
+      this.#inTurn((writer) => writer.emptyLog()).then(
+        (isEmpty) => isEmpty || again(),
+        (error) => {
+          this.#options.onError(error);
+          again();
+        },
+      );
+    }, ms);
+    this.#scrubTimer.unref();
+  }
+
+  /** Rewrites the file where that is asked for and it is not too large, and empties the log. */
+  async #rewrite(maxBytes: number): Promise<void> {
+    if ((await this.#open()).writer.fileState !== fileStates.toRewrite) return;
+    await this.#inTurn((writer) => {
+      if (writer.emptyLog() && statSync(this.#path).size <= maxBytes) writer.rewrite();
+    });
+  }
+
+  async #inTurn<T>(work: (writer: SqliteConnection) => T): Promise<T> {
     const { writer } = await this.#open();
     await this.#writing.acquire(this.#options.waitMs);
     try {
-      return writer.emptyLog();
+      return work(writer);
+    } catch (error) {
+      throw databaseError(error);
     } finally {
       this.#writing.release();
     }
@@ -206,7 +253,16 @@ class SqliteDatabase implements Database {
   }
 
   async migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
-    return applyMigrations(this.#writeWithin(MIGRATION_WAIT_MS), migrationDialect, migrations);
+    const isNew = (await this.pendingMigrations(migrations)).length === migrations.length;
+    const applied = await applyMigrations(this.#writeWithin(MIGRATION_WAIT_MS), migrationDialect, migrations);
+    if (this.#inMemory) return applied;
+    const note = () => this.#inTurn((writer) => writer.noteState(fileStates.rewritten));
+    if (isNew) await note().catch(this.#options.onError);
+    // An upgrade takes its time, and may be the first start that overwrites what it deletes.
+    else if (applied.length > 0) await this.#rewrite(Number.POSITIVE_INFINITY).catch(this.#options.onError);
+    // What a crash left of an erasure.
+    else if ((await this.#open()).writer.fileState === fileStates.toRewrite) this.#scrubIn(SCRUB_DELAY_MS);
+    return applied;
   }
 
   async pendingMigrations(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
@@ -215,7 +271,10 @@ class SqliteDatabase implements Database {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closing) return;
+    this.#closing = true;
+    clearTimeout(this.#scrubTimer);
+    if (this.#connections !== undefined) await this.tidy().catch(this.#options.onError);
     this.#closed = true;
     await this.#writing.acquire(this.#options.waitMs).catch(this.#options.onError);
     const connections = await this.#opening?.catch(() => undefined);
@@ -380,6 +439,21 @@ class SqliteConnection implements DatabaseConnection {
   emptyLog(): boolean {
     const [{ busy } = { busy: 1 }] = this.#handle.pragma('wal_checkpoint(truncate)') as { busy: number }[];
     return busy === 0;
+  }
+
+  get fileState(): number {
+    return this.#handle.pragma('user_version', { simple: true }) as number;
+  }
+
+  noteState(state: number): void {
+    this.#handle.pragma(`user_version = ${state}`);
+  }
+
+  /** Writes the whole database anew, without what was deleted. */
+  rewrite(): void {
+    this.#handle.exec('vacuum');
+    this.noteState(fileStates.rewritten);
+    this.emptyLog();
   }
 
   close(): void {

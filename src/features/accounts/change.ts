@@ -5,7 +5,7 @@ import { DoorwardError } from '../../errors.ts';
 import type { Administered, Kernel, NewAuditEvent } from '../../kernel.ts';
 import { currentOrigin } from '../../origin.ts';
 import { requireEmailAddress, requireLocale } from './create.ts';
-import type { Mover } from './life-cycle.ts';
+import { type Mover, stateOf } from './life-cycle.ts';
 import { findUser, hasOtherActiveAdmin, type User, updateUser } from './store.ts';
 
 /** What owners and administrators change. */
@@ -106,21 +106,24 @@ async function announce(
     });
   }
   if (!before.email_verified && after.email_verified) await events.emit(tx, 'user.verified', { user_id });
-  if (before.is_active && !after.is_active) {
-    const { delete_after } = after;
-    if (delete_after === null) await events.emit(tx, 'user.deactivated', { user_id });
-    else await events.emit(tx, 'user.closed', { user_id, delete_after });
-  }
-  if (before.delete_after !== null && after.is_active) await events.emit(tx, 'user.restored', { user_id });
+  const { delete_after } = after;
+  if (!isSuspended(before) && isSuspended(after)) await events.emit(tx, 'user.deactivated', { user_id });
+  if (before.is_active && delete_after !== null)
+    await events.emit(tx, 'user.closed', { user_id, delete_after });
+  if (before.delete_after !== null && after.is_active)
+    await events.emit(tx, 'user.restored', { user_id, mover });
   const what = administered(before, after);
   if (mover === 'administrator' && currentOrigin().actor !== user_id && what.length > 0)
     await events.emit(tx, 'user.administered', { user_id, what });
 }
 
+const isSuspended = (user: User) => stateOf(user) === 'suspended';
+
 function administered(before: User, after: User): Administered[] {
   const what: Administered[] = [];
   if (before.is_admin !== after.is_admin) what.push(after.is_admin ? 'promoted' : 'demoted');
-  if (before.is_active !== after.is_active) what.push(after.is_active ? 'reactivated' : 'suspended');
+  if (!isSuspended(before) && isSuspended(after)) what.push('suspended');
+  if (!before.is_active && after.is_active) what.push('reactivated');
   if (before.email !== after.email) what.push('email_changed');
   if (before.name !== after.name) what.push('name_changed');
   return what;

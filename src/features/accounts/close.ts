@@ -30,12 +30,12 @@ export async function eraseAccount(
   await deleteUser(tx, userId);
   await audit.record(tx, { kind: 'user.deleted', user_id: userId });
   await audit.erase(tx, userId);
+  await db.scrub(tx);
 }
 
 /** Erases an account by an administrator. @throws DoorwardError as `eraseAccount` does. */
 export async function deleteAccount(kernel: Kernel, userId: number): Promise<void> {
   await kernel.db.transaction((tx) => eraseAccount(kernel, tx, userId, 'administrator'));
-  await kernel.db.scrub();
 }
 
 /**
@@ -61,5 +61,4 @@ export async function closeAccount(
       await applyChanges(kernel, tx, id, { delete_after }, 'owner');
     }),
   );
-  if (graceMs === 0) await db.scrub();
 }

@@ -52,7 +52,7 @@ export interface Accounts {
   apply(tx: Transaction, userId: number, changes: AccountSteps, mover: Mover): Promise<User>;
   /** See `close.ts`. */
   delete(userId: number): Promise<void>;
-  /** See `eraseAccount` in `close.ts`; whoever calls it scrubs the database afterwards. */
+  /** See `eraseAccount` in `close.ts`. */
   erase(tx: Transaction, userId: number, mover: Mover): Promise<void>;
   /** See `close.ts`. */
   close(input: Parameters<typeof closeAccount>[2]): Promise<void>;

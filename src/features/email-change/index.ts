@@ -1,3 +1,4 @@
+import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -78,7 +79,7 @@ export function createEmailChange(kernel: Kernel, features: EmailChangeFeatures)
     listReserved: (userId) => listReservations(db.read, userId),
     async deleteExpired() {
       const time = now();
-      while (await db.transaction((tx) => deleteExpiredReservations(tx, time, deleteBatchSize)));
+      await removeInBatches(db, (tx) => deleteExpiredReservations(tx, time, deleteBatchSize));
     },
   };
 }

@@ -1,4 +1,5 @@
 import { deriveKey } from '../../crypto/derived-keys.ts';
+import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Throttle } from '../throttle/index.ts';
@@ -55,7 +56,7 @@ export function createMailLinks(kernel: Kernel, throttle: Throttle, secretKey: s
     voidInvitation: (tx, invitation_id) => deleteLinks(tx, { invitation_id }, 'all'),
     async deleteExpired() {
       const now = clock.now().toISOString();
-      while (await db.transaction((tx) => deleteExpiredLinks(tx, now, deleteBatchSize)));
+      await removeInBatches(db, (tx) => deleteExpiredLinks(tx, now, deleteBatchSize));
     },
   };
 }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { deriveKey } from '../../crypto/derived-keys.ts';
+import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { MailKind, MailRenderer } from '../../mail/index.ts';
@@ -146,7 +147,7 @@ export function createOutbox(
     },
     async deleteOld() {
       const before = new Date(clock.now().getTime() - settings.OUTBOX_RETENTION_DAYS * dayMs).toISOString();
-      while (await db.transaction((tx) => deleteOldMails(tx, before, deleteBatchSize)));
+      await removeInBatches(db, (tx) => deleteOldMails(tx, before, deleteBatchSize));
     },
     async stop() {
       stopping.abort();

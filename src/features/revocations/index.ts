@@ -1,3 +1,4 @@
+import { removeInBatches } from '../../database/batches.ts';
 import { revocationsLock } from '../../database/lock-names.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Keys } from '../keys/index.ts';
@@ -40,7 +41,7 @@ export function createRevocations(kernel: Kernel, features: { keys: Keys }): Rev
     stop: broadcast.stop,
     async deleteExpired() {
       const now = clock.now().toISOString();
-      while (await db.transaction((tx) => deleteExpiredRevocations(tx, now, deleteBatchSize)));
+      await removeInBatches(db, (tx) => deleteExpiredRevocations(tx, now, deleteBatchSize));
     },
   };
 }

@@ -1,3 +1,4 @@
+import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
 import { userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
@@ -107,7 +108,7 @@ export function createSessions(
       }
     },
     async deleteExpired() {
-      while (await db.transaction((tx) => deleteExpiredSessions(tx, now(), deleteBatchSize)));
+      await removeInBatches(db, (tx) => deleteExpiredSessions(tx, now(), deleteBatchSize));
     },
   };
   return sessions;

@@ -1,4 +1,5 @@
 import { deriveKey } from '../../crypto/derived-keys.ts';
+import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -128,6 +129,13 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
   // What was guessed while the address was nobody's is not to wait for its owner.
   events.on('user.created', (tx, { email }) => deleteCountersOf(tx, budgets.accountKey(email)));
 
+  // With whoever is gone goes what was counted on them, but for how many mails the address was sent in this hour: or signing
+  // up and leaving in turn would send as many as one likes.
+  events.on('user.deleted', async (tx, { user_id, email }) => {
+    for (const key of [budgets.accountKey(email), budgets.userKey(user_id)].sort())
+      await deleteCountersOf(tx, key);
+  });
+
   // The row of failures is the account's, or each change of the address would make it free to guess at again.
   events.on('user.readdressed', async (tx, { from, to }) => {
     const [fromKey, toKey] = [budgets.accountKey(from), budgets.accountKey(to)];
@@ -215,7 +223,7 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
     },
     async deleteExpired() {
       const now = clock.now().toISOString();
-      while (await db.transaction((tx) => deleteExpiredCounters(tx, now, deleteBatchSize)));
+      await removeInBatches(db, (tx) => deleteExpiredCounters(tx, now, deleteBatchSize));
     },
   };
 }
