@@ -1,3 +1,4 @@
+import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -72,11 +73,9 @@ export async function deleteOverInvitations(
   features: InvitationFeatures,
 ): Promise<void> {
   const before = new Date(clock.now().getTime() - keptMs).toISOString();
-  const removeBatch = () =>
-    db.transaction(async (tx) => {
-      const over = await listOver(tx, before, deleteBatchSize);
-      for (const invitation of over) await removeInvitation(features, tx, invitation);
-      return over.length === deleteBatchSize;
-    });
-  while (await removeBatch());
+  await removeInBatches(db, async (tx) => {
+    const over = await listOver(tx, before, deleteBatchSize);
+    for (const invitation of over) await removeInvitation(features, tx, invitation);
+    return over.length === deleteBatchSize;
+  });
 }
