@@ -38,6 +38,10 @@ export interface TestSmtp {
   readonly mails: readonly ReceivedMail[];
   /** How often somebody connected. */
   readonly connections: number;
+  /** How often somebody showed a password. */
+  readonly logins: number;
+  /** How many mails came to their end, taken or not. */
+  readonly arrived: number;
   /** How many are connected. */
   readonly open: number;
   behave(behaviour: SmtpBehaviour): void;
@@ -68,6 +72,8 @@ export async function startSmtp(
   const mails: ReceivedMail[] = [];
   let behaviour: SmtpBehaviour = { does: 'accept' };
   let connections = 0;
+  let arrived = 0;
+  let logins = 0;
   let port = 0;
   let server: SMTPServer;
 
@@ -94,6 +100,7 @@ export async function startSmtp(
       if (behaviour.does !== 'hang' || behaviour.at !== 'greeting') done();
     },
     onAuth({ username, password }, _session, done) {
+      logins += 1;
       if (username === auth?.user && password === auth?.pass) done(null, { user: username });
       else done(new Error('wrong'));
     },
@@ -101,8 +108,15 @@ export async function startSmtp(
     onRcptTo: (_address, _session, done) => done(refusal('RCPT TO')),
     async onData(stream, session, done) {
       const chunks: Buffer[] = [];
-      for await (const chunk of stream) chunks.push(chunk as Buffer);
+      try {
+        for await (const chunk of stream) chunks.push(chunk as Buffer);
+      } catch {
+        // The client went in the middle.
+        return;
+      }
+      stream.on('error', () => {});
       const raw = Buffer.concat(chunks);
+      arrived += 1;
       const now = behaviour;
       if (now.does === 'hang') return;
       const refused = refusal('DATA');
@@ -148,6 +162,12 @@ export async function startSmtp(
     mails,
     get connections() {
       return connections;
+    },
+    get logins() {
+      return logins;
+    },
+    get arrived() {
+      return arrived;
     },
     get open() {
       return server.connections.size;

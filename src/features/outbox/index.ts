@@ -70,6 +70,8 @@ export interface Outbox {
 
 const deleteBatchSize = 500;
 const dayMs = 86_400_000;
+/** By then the transaction that asked for a mail is over, most of the time; otherwise the timer finds it. */
+const kickDelayMs = 20;
 /** Less than the server gives what is under way. */
 const stopPatienceMs = 8_000;
 
@@ -87,7 +89,7 @@ export function createOutbox(
   const smtp = MAIL_URL === undefined ? undefined : createSmtp({ ...settings, MAIL_URL }, smtpLimits);
   // A request that kicks is not what the mails are prepared on behalf of.
   const outside = AsyncLocalStorage.snapshot();
-  let isKicked = false;
+  let kicked: NodeJS.Timeout | undefined;
 
   const preparing = inTurn(() => prepareDue(kernel, preparers, sealingKey, () => stopping.signal.aborted));
   const sending = inTurn(async () => {
@@ -103,12 +105,11 @@ export function createOutbox(
   }
 
   function kick(): void {
-    if (isKicked || stopping.signal.aborted) return;
-    isKicked = true;
-    setImmediate(() => {
-      isKicked = false;
+    if (kicked !== undefined || stopping.signal.aborted) return;
+    kicked = setTimeout(() => {
+      kicked = undefined;
       work().catch((error) => log.warn({ err: error }, 'the outbox could not be worked on'));
-    });
+    }, kickDelayMs).unref();
   }
 
   // Nobody's mails to the address tell of the user, too; invitations are of whoever has the address, and go with them.
@@ -119,7 +120,6 @@ export function createOutbox(
   return {
     async enqueue(tx, mail) {
       await enqueueMail(kernel, tx, mail, { toPrepare: preparers.has(mail.kind) });
-      // The transaction may not be over by then; what is not seen yet is found within a second.
       kick();
     },
     localeFor: (preferred, languages = null) => renderer.chooseLocale(preferred, languages),
@@ -151,6 +151,7 @@ export function createOutbox(
     },
     async stop() {
       stopping.abort();
+      clearTimeout(kicked);
       const patience = setTimeout(() => cutOff.abort(), stopPatienceMs);
       await Promise.all([preparing.idle(), sending.idle()]);
       clearTimeout(patience);

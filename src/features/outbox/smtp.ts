@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { Transporter } from 'nodemailer';
 import type { MailContent } from '../../mail/index.ts';
 import { readMailbox, type Settings } from '../../settings.ts';
@@ -105,7 +106,7 @@ function readServer(mailUrl: string) {
   const { protocol, hostname, port, username, password } = new URL(mailUrl);
   const secure = protocol === 'smtps:';
   const host = hostname.replace(/^\[|\]$/g, '');
-  const isHere = /^(localhost|127\..*|::1)$/.test(host);
+  const isHere = host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
   return {
     host,
     port: port === '' ? (secure ? 465 : 587) : Number(port),

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inTurn } from './in-turn.ts';
+
+test('it runs once at a time, and once more for all who asked meanwhile', async () => {
+  let runs = 0;
+  let running = 0;
+  const work = inTurn(async () => {
+    running += 1;
+    assert.equal(running, 1);
+    await sleep(5);
+    running -= 1;
+    runs += 1;
+    if (runs === 1) throw new Error('the first fails');
+  });
+  const first = work.run();
+  const others = [work.run(), work.run(), work.run()];
+  await assert.rejects(first, /the first fails/);
+  assert.equal(runs, 1);
+  await Promise.all(others);
+  assert.equal(runs, 2);
+  await work.run();
+  assert.equal(runs, 3);
+  void work.run();
+  void work.run();
+  await work.idle();
+  assert.equal(runs, 5);
+});
