@@ -197,6 +197,6 @@ onInstances('a password is not sent without TLS to another machine', async (scen
   await outbox.ask();
   await outbox.work();
   const [row] = await outbox.rows();
-  assert.deepEqual([row?.state, row?.last_error], ['queued', 'the connection failed (ETLS)']);
+  assert.deepEqual([row?.state, row?.last_error], ['queued', 'the server refused TLS (500)']);
   assert.deepEqual([smtp.connections, smtp.logins], [1, 0]);
 });

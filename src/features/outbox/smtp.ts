@@ -156,5 +156,6 @@ function whatWasRefused(command: string): string {
   if (command === 'RCPT TO') return 'the server refused the recipient';
   if (command === 'DATA') return 'the server refused the message';
   if (command === 'MAIL FROM') return 'the server refused the sender';
+  if (command === 'STARTTLS') return 'the server refused TLS';
   return command.startsWith('AUTH') ? 'the server refused the login' : 'the server refused the connection';
 }
