@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { createClient } from '../../test/support/fault-client.ts';
 import { type MetricsPage, scrape } from '../../test/support/metrics-text.ts';
+import { startSmtp } from '../../test/support/smtp.ts';
 import { startServer } from '../server.ts';
 import type { GivenSettings } from '../settings.ts';
 
@@ -109,6 +110,28 @@ onEachDatabase(({ name, createUrl }) => {
     assert.equal(page.value('doorward_hash_run_seconds_count'), 3);
     assert.equal(page.value('doorward_hash_wait_seconds_count'), 3);
     assert.ok(page.value('doorward_hash_run_seconds_sum') > 0);
+  });
+
+  test('mails are counted by how they ended, and by state while they are there', async (t) => {
+    const smtp = await startSmtp(t);
+    smtp.behave({ does: 'refuse', at: 'RCPT TO', code: 550 });
+    const { server, metrics } = await serve(t, { DATABASE_URL: await createUrl(), MAIL_URL: smtp.url });
+    const { outbox, kernel } = server.doorward;
+    const ask = async (to: string) => {
+      const mail = { kind: 'account_restored', user_id: null, locale: 'en', params: {}, to } as const;
+      await kernel.db.transaction((tx) => outbox.enqueue(tx, mail));
+      await outbox.work();
+    };
+    await ask('refused@example.com');
+    smtp.behave({ does: 'accept' });
+    await ask('ada@example.com');
+    await smtp.stop();
+    await ask('later@example.com');
+    const page = await metrics();
+    const tries = (outcome: string) => page.value('doorward_mails_total', { outcome });
+    assert.deepEqual(['sent', 'postponed', 'refused', 'expired'].map(tries), [1, 1, 1, 0]);
+    const mails = (state: string) => page.value('doorward_outbox_mails', { state });
+    assert.deepEqual(['asked', 'queued', 'dead'].map(mails), [0, 1, 1]);
   });
 
   test('the hash queue: running, waiting, refused', async (t) => {
