@@ -50,9 +50,11 @@ export async function finishRestore(url: string, confirm: Confirm): Promise<stri
   const missing = await db.pendingMigrations(migrations).finally(() => db.close());
   if (missing.length === migrations.length)
     throw new CommandError('there is no database of Doorward at DATABASE_URL');
-  return withCore(async ({ kernel, audit }) => {
+  return withCore(async ({ kernel, accounts, audit, outbox }) => {
+    // Mails that wait in what came back may have been sent since.
+    await outbox.stop();
     await confirm('End all sessions?');
-    const { ended } = await settleRestored(kernel, undefined, { from: 'other means' });
+    const { ended } = await settleRestored({ kernel, accounts }, undefined, { from: 'other means' });
     await audit.acceptRestored();
     return `Ended ${ended} sessions.`;
   });
@@ -118,6 +120,7 @@ export async function restoreBackup(
       giveTo(present ?? statSync(dirname(path)), settings.AUDIT_HEAD_FILE);
     return [
       `Restored ${path} from ${file}. ${settled.kept} sessions go on, ${settled.ended + settled.lost} have ended.`,
+      ...(settled.erased > 0 ? [`${settled.erased} users who were erased since are erased again.`] : []),
       ...(isReplaced ? [`What was there is kept as ${keptAs}.`] : []),
       ...leftBehind.map((name) => `What the database left behind is kept as ${name}.`),
       ...(revived === undefined ? describeLoss(isReplaced) : describeRevived(revived)),
@@ -163,8 +166,9 @@ async function settle(
   );
   const previous = isOurs(held) ? held : undefined;
   return withCore(
-    async ({ kernel, audit }) => {
-      const settled = await settleRestored(kernel, previous, { from: 'a backup' });
+    async ({ kernel, accounts, audit, outbox }) => {
+      await outbox.stop();
+      const settled = await settleRestored({ kernel, accounts }, previous, { from: 'a backup' });
       await audit.acceptRestored();
       const revived = previous === undefined ? undefined : await compareRestored(kernel.db.read, previous);
       return { settled, revived };

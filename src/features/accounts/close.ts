@@ -5,18 +5,19 @@ import type { Kernel } from '../../kernel.ts';
 import type { CurrentPassword, Passwords } from '../passwords/index.ts';
 import { applyChanges } from './change.ts';
 import { assertTransition, type Mover, stateOf } from './life-cycle.ts';
-import { deleteUser, findUser, hasOtherActiveAdmin } from './store.ts';
+import { deleteUser, findUser, hasOtherActiveAdmin, type User } from './store.ts';
 
 /**
  * Erases an account in `tx` with everything that hangs on it; in the audit log the person is made unreadable.
  * @throws DoorwardError `user_not_found`, `last_admin`.
  */
 export async function eraseAccount(
-  { db, events, audit }: Kernel,
+  kernel: Kernel,
   tx: Transaction,
   userId: number,
   mover: Mover,
 ): Promise<void> {
+  const { db } = kernel;
   await db.lock(tx, activeAdminsLock);
   await db.lock(tx, userLock(userId));
   const user = await findUser(tx, userId);
@@ -25,12 +26,31 @@ export async function eraseAccount(
   if (user.is_admin && user.is_active && !(await hasOtherActiveAdmin(tx, userId))) {
     throw new DoorwardError('last_admin');
   }
-  const { email, locale } = user;
-  await events.emit(tx, 'user.deleted', { user_id: userId, email, locale, mover });
-  await deleteUser(tx, userId);
-  await audit.record(tx, { kind: 'user.deleted', user_id: userId });
-  await audit.erase(tx, userId);
+  await eraseUser(kernel, tx, user, mover);
+}
+
+async function eraseUser(
+  { db, events, audit }: Kernel,
+  tx: Transaction,
+  { id: user_id, email, locale }: User,
+  mover: Mover,
+): Promise<void> {
+  await events.emit(tx, 'user.deleted', { user_id, email, locale, mover });
+  await deleteUser(tx, user_id);
+  await audit.record(tx, { kind: 'user.deleted', user_id });
+  await audit.erase(tx, user_id);
   await db.scrub(tx);
+}
+
+/**
+ * Erases in `tx` somebody who was erased before and whom a backup brought back: whatever the state, and also the last
+ * administrator.
+ */
+export async function eraseAgain(kernel: Kernel, tx: Transaction, userId: number): Promise<void> {
+  await kernel.db.lock(tx, activeAdminsLock);
+  await kernel.db.lock(tx, userLock(userId));
+  const user = await findUser(tx, userId);
+  if (user !== undefined) await eraseUser(kernel, tx, user, 'system');
 }
 
 /** Erases an account by an administrator. @throws DoorwardError as `eraseAccount` does. */

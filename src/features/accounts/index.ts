@@ -5,7 +5,7 @@ import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
 import type { Throttle } from '../throttle/index.ts';
 import { type AccountChanges, type AccountSteps, applyChanges, changeAccount } from './change.ts';
-import { closeAccount, deleteAccount, eraseAccount } from './close.ts';
+import { closeAccount, deleteAccount, eraseAccount, eraseAgain } from './close.ts';
 import {
   type Creation,
   createAccount,
@@ -52,6 +52,8 @@ export interface Accounts {
   apply(tx: Transaction, userId: number, changes: AccountSteps, mover: Mover): Promise<User>;
   /** See `close.ts`. */
   delete(userId: number): Promise<void>;
+  /** See `eraseAgain` in `close.ts`. */
+  eraseAgain(tx: Transaction, userId: number): Promise<void>;
   /** See `eraseAccount` in `close.ts`. */
   erase(tx: Transaction, userId: number, mover: Mover): Promise<void>;
   /** See `close.ts`. */
@@ -82,6 +84,7 @@ export function createAccounts(
     change: (userId, changes, mover) => changeAccount(kernel, userId, changes, mover),
     apply: (tx, userId, changes, mover) => applyChanges(kernel, tx, userId, changes, mover),
     delete: (userId) => deleteAccount(kernel, userId),
+    eraseAgain: (tx, userId) => eraseAgain(kernel, tx, userId),
     erase: (tx, userId, mover) => eraseAccount(kernel, tx, userId, mover),
     close: (input) => closeAccount(kernel, passwords, input),
     find: (userId, connection = db.read) => findUser(connection, userId),

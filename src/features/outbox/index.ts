@@ -33,6 +33,7 @@ export { outboxMigrations } from './migrations.ts';
 export type { AskedMail, PreparedMail, Preparer } from './prepare.ts';
 export { outboxRoutes } from './routes.ts';
 export type { MailSecret } from './secret.ts';
+export { goodbyes } from './send.ts';
 export { type SmtpLimits, smtpLimits } from './smtp.ts';
 
 /** Mails, from the transaction that causes one to the server that takes it. */

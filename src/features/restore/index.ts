@@ -2,21 +2,30 @@ import type { Kysely } from 'kysely';
 import type { Tables, Transaction } from '../../database/database.ts';
 import { revocationsLock, signingKeysLock } from '../../database/lock-names.ts';
 import type { Kernel } from '../../kernel.ts';
+import type { Accounts } from '../accounts/index.ts';
 import { lastRevocation } from '../revocations/index.ts';
 import {
   copyRotations,
   describeAuditHeads,
   findChanges,
+  findRescheduled,
+  findRevived,
   findUnknownSids,
+  insertErased,
   insertMissingKeys,
   type LiveSession,
+  listErased,
   listLive,
   listLiveAmong,
   listServiceNames,
   listUnexpiredRevocations,
   markRestored,
+  putOffErasures,
+  putOffUnverified,
+  reschedule,
   takeThrottle,
   type UserChange,
+  voidMails,
   withdrawMissingKeys,
 } from './store.ts';
 
@@ -39,17 +48,24 @@ export interface Settled {
   readonly ended: number;
   /** Sessions that were live before and are unknown to the backup. */
   readonly lost: number;
+  /** Users who had been erased since the backup, and are again. */
+  readonly erased: number;
 }
+
+const dayMs = 86_400_000;
+/** How long at least somebody whose account was to be erased has to come back, where nobody knows whether they had. */
+const leastGraceDays = 7;
 
 const batchSize = 500;
 
 /**
  * Takes from a restored database what would undo a decision made since its backup: a session that ended, a signing key
  * that was withdrawn, a number that was given. Sessions that were live until now go on, from the generation that they
- * had reached. Without `previous` every session ends.
+ * had reached. Without `previous` every session ends. Who was erased is erased again, links of mails are void and mails that
+ * waited are not sent.
  */
 export async function settleRestored(
-  kernel: Kernel,
+  { kernel, accounts }: { kernel: Kernel; accounts: Accounts },
   previous: Previous | undefined,
   detail: Readonly<Record<string, string>>,
 ): Promise<Settled> {
@@ -71,17 +87,56 @@ export async function settleRestored(
       await insertMissingKeys(tx, previous.read);
       if (previous.has('throttle_counters')) await takeThrottle(tx, previous.read);
     }
+    await putOffUnverified(tx, now.toISOString());
+    if (previous?.has('erased_users')) await takeSchedules(tx, previous.read);
+    else await putOffErasures(tx, new Date(now.getTime() + graceDays(kernel) * dayMs).toISOString());
     const { kept, ended } = await settleSessions(kernel, tx, previous, now);
     const lost = previous === undefined ? 0 : await announceLost(kernel, tx, previous, now);
+    const erased = previous?.has('erased_users') ? await eraseAgain(accounts, tx, previous.read) : 0;
+    await voidMails(tx);
     const heads = previous?.has('audit_chains') ? await describeAuditHeads(previous.read) : [];
     await kernel.audit.record(tx, {
       kind: 'database.restored',
       user_id: null,
       // What the audit log told after the backup is gone; this says how far it had come.
-      detail: { ...detail, sessions_kept: kept, sessions_ended: ended + lost, previous_heads: heads },
+      detail: {
+        ...detail,
+        sessions_kept: kept,
+        sessions_ended: ended + lost,
+        users_erased: erased,
+        previous_heads: heads,
+      },
     });
-    return { kept, ended, lost };
+    return { kept, ended, lost, erased };
   });
+}
+
+const graceDays = ({ settings }: Kernel) => Math.max(settings.DELETION_GRACE_DAYS, leastGraceDays);
+
+/** Erases whom the database before knew as erased, and keeps that it did. */
+async function eraseAgain(accounts: Accounts, tx: Transaction, previous: Kysely<Tables>): Promise<number> {
+  let count = 0;
+  for (let after = 0; ; ) {
+    const erased = await listErased(previous, after, batchSize);
+    const last = erased.at(-1);
+    if (last === undefined) return count;
+    after = last.user_id;
+    for (const id of await findRevived(tx, erased)) {
+      await accounts.eraseAgain(tx, id);
+      count += 1;
+    }
+    await insertErased(tx, erased);
+  }
+}
+
+/** Closed since, or taken back since: as it was decided last. */
+async function takeSchedules(tx: Transaction, previous: Kysely<Tables>): Promise<void> {
+  for (let after = 0; ; ) {
+    const { changed, last } = await findRescheduled(tx, previous, after, batchSize);
+    for (const user of changed) await reschedule(tx, user);
+    if (last === undefined) return;
+    after = last;
+  }
 }
 
 /** Sessions that ended since the backup and of which access tokens may be unexpired. */

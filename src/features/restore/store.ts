@@ -1,5 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Tables, Transaction } from '../../database/database.ts';
+import type { ErasedUser } from '../leaving/index.ts';
+import { goodbyes } from '../outbox/index.ts';
 import type { SessionRow } from '../sessions/index.ts';
 
 export type LiveSession = Pick<SessionRow, 'id' | 'user_id'>;
@@ -137,6 +139,95 @@ export async function takeThrottle(tx: Transaction, previous: Kysely<Tables>): P
     after = last.key;
     await tx.insertInto('throttle_counters').values(counters).execute();
   }
+}
+
+export function listErased(db: Kysely<Tables>, after: number, limit: number): Promise<ErasedUser[]> {
+  return db
+    .selectFrom('erased_users')
+    .selectAll()
+    .where('user_id', '>', after)
+    .orderBy('user_id')
+    .limit(limit)
+    .execute();
+}
+
+/** Which of those who were erased are there. Another database may have given their ids to others. */
+export async function findRevived(db: Kysely<Tables>, erased: readonly ErasedUser[]): Promise<number[]> {
+  const ids = erased.map(({ user_id }) => user_id);
+  const created = new Map(erased.map(({ user_id, created_at }) => [user_id, created_at]));
+  const users = await db.selectFrom('users').select(['id', 'created_at']).where('id', 'in', ids).execute();
+  return users.filter(({ id, created_at }) => created.get(id) === created_at).map(({ id }) => id);
+}
+
+export async function insertErased(tx: Transaction, erased: readonly ErasedUser[]): Promise<void> {
+  await tx
+    .insertInto('erased_users')
+    .values(erased)
+    .onConflict((conflict) => conflict.column('user_id').doNothing())
+    .execute();
+}
+
+interface Schedule {
+  id: number;
+  is_active: boolean;
+  delete_after: string | null;
+}
+
+/** In one batch of users, in the order of their ids, those whose deletion was scheduled or taken back since the backup. */
+export async function findRescheduled(
+  restored: Kysely<Tables>,
+  previous: Kysely<Tables>,
+  after: number,
+  limit: number,
+): Promise<{ changed: Schedule[]; last: number | undefined }> {
+  const users = (db: Kysely<Tables>) =>
+    db.selectFrom('users').select(['id', 'created_at', 'is_active', 'is_admin', 'delete_after']);
+  const now = await users(restored).where('id', '>', after).orderBy('id').limit(limit).execute();
+  const last = now.at(-1)?.id;
+  if (last === undefined) return { changed: [], last };
+  const before = await users(previous).where('id', '>', after).where('id', '<=', last).execute();
+  const known = new Map(before.map((user) => [user.id, user]));
+  const changed: Schedule[] = [];
+  for (const { id, created_at, is_admin, delete_after } of now) {
+    const was = known.get(id);
+    if (was?.created_at !== created_at || was.delete_after === delete_after) continue;
+    // An administrator may be the only one that the backup knows.
+    if (is_admin && was.delete_after !== null) continue;
+    changed.push({ id, is_active: was.is_active, delete_after: was.delete_after });
+  }
+  return { changed, last };
+}
+
+export async function reschedule(tx: Transaction, { id, ...schedule }: Schedule): Promise<void> {
+  await tx.updateTable('users').set(schedule).where('id', '=', id).execute();
+}
+
+/** Gives everybody whose account would be erased sooner until `earliest` to come back, if they had not done so already. */
+export async function putOffErasures(tx: Transaction, earliest: string): Promise<void> {
+  await tx
+    .updateTable('users')
+    .set({ delete_after: earliest })
+    .where('delete_after', '<', earliest)
+    .execute();
+}
+
+/** Who proved the address since the backup is not to be erased for not having done so. */
+export async function putOffUnverified(tx: Transaction, now: string): Promise<void> {
+  await tx.updateTable('users').set({ email_set_at: now }).where('email_verified', '=', false).execute();
+}
+
+/** What was mailed may be used up by now, and what waited may have been sent. */
+export async function voidMails(tx: Transaction): Promise<void> {
+  await tx.deleteFrom('mail_links').execute();
+  await tx
+    .deleteFrom('outbox')
+    .where('kind', 'in', [...goodbyes])
+    .execute();
+  await tx
+    .updateTable('outbox')
+    .set({ state: 'dead', secret: null, claim: null, claimed_until: null, last_error: 'restored' })
+    .where('state', 'in', ['asked', 'queued'])
+    .execute();
 }
 
 /** Where the audit log stood: `chain:position:hash` of each chain that has events. */
