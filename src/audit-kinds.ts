@@ -4,6 +4,8 @@ export const auditKinds = {
   'setup.refused': 'failure',
   /** Somebody made their own account. */
   'user.signed_up': 'success',
+  /** Somebody signed up with the address of an account, and was not told that there is one. */
+  'sign_up.refused': 'failure',
   /** An administrator or the command line made it. */
   'user.created': 'success',
   'user.imported': 'success',

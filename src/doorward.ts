@@ -21,10 +21,12 @@ import { createMailLinks, type MailLinks, mailLinkMigrations } from './features/
 import { createNotices } from './features/notices/index.ts';
 import { createOutbox, type Outbox, outboxMigrations } from './features/outbox/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
+import { createRecovery, type Recovery } from './features/recovery/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
 import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
 import { createThrottle, type Throttle, throttleMigrations } from './features/throttle/index.ts';
+import { createVerification, type Verification } from './features/verification/index.ts';
 import { type Clock, createCounters, createEvents, type Kernel, type Log } from './kernel.ts';
 import { createLog } from './log.ts';
 import { createMailRenderer } from './mail/index.ts';
@@ -71,6 +73,8 @@ export interface Core extends AuthService {
   readonly emailLogin: EmailLogin;
   readonly invitations: Invitations;
   readonly leaving: Leaving;
+  readonly verification: Verification;
+  readonly recovery: Recovery;
   readonly revocations: Revocations;
   readonly services: Services;
   readonly admin: Admin;
@@ -140,6 +144,8 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     });
     const invitations = createInvitations(kernel, { accounts, passwords, throttle, mailLinks, outbox });
     const leaving = createLeaving(kernel, { accounts, outbox });
+    const verification = createVerification(kernel, { accounts, throttle, mailLinks, outbox });
+    const recovery = createRecovery(kernel, { accounts, passwords, throttle, mailLinks, outbox });
     const revocations = createRevocations(kernel, { keys });
     const services = createServices(kernel);
     const admin = createAdmin(kernel, { accounts, throttle }, secretKey);
@@ -199,6 +205,8 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       emailLogin,
       invitations,
       leaving,
+      verification,
+      recovery,
       revocations,
       services,
       admin,

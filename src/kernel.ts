@@ -43,6 +43,8 @@ export interface DomainEvents {
   'user.verified': { user_id: number };
   /** Somebody knew the password of an account whose address is to be verified first. */
   'user.unverified': { user_id: number };
+  /** Somebody signed up with the address of the account, and is not told that there is one. */
+  'user.signed_up_again': { user_id: number };
   'user.deactivated': { user_id: number };
   /** The owner closed the account, which is erased later. */
   'user.closed': { user_id: number; delete_after: string };

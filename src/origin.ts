@@ -11,6 +11,8 @@ export interface Origin {
   /** What the client says of itself and of the languages it wants; null where nobody asks. */
   readonly user_agent?: string | null;
   readonly languages?: string | null;
+  /** The mark of the browser that asks for a mail: see `http/browser.ts`. */
+  readonly mark?: string | null;
 }
 
 /** What a timer does, or an embedding program that calls the features itself. */
@@ -21,6 +23,7 @@ const system: Origin = {
   request_id: null,
   user_agent: null,
   languages: null,
+  mark: null,
 };
 
 const storage = new AsyncLocalStorage<Origin>();

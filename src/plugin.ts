@@ -12,9 +12,11 @@ import { keyRoutes } from './features/keys/index.ts';
 import { digestBrowser } from './features/mail-links/index.ts';
 import { outboxRoutes } from './features/outbox/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
+import { recoveryRoutes } from './features/recovery/index.ts';
 import { revocationRoutes } from './features/revocations/index.ts';
 import { serviceRoutes } from './features/services/index.ts';
 import { sessionRoutes, userSessionRoutes } from './features/sessions/index.ts';
+import { verificationRoutes } from './features/verification/index.ts';
 import { installAccess } from './http/access.ts';
 import { installBodyParsers } from './http/body-parsers.ts';
 import { type BrowserRules, createBrowserRules } from './http/browser.ts';
@@ -102,8 +104,10 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
     const browser_digest = mark === null ? null : digestBrowser(mark);
     return core.emailChange.changeOwn({ ...request.auth, browser_digest }, changes);
   };
-  app.register(accountRoutes(core.accounts, changeOwn));
+  app.register(accountRoutes(core.accounts, changeOwn, browser));
   app.register(emailChangeRoutes(core.emailChange, browser));
+  app.register(verificationRoutes(core.verification, browser));
+  app.register(recoveryRoutes(core.recovery, browser));
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions, browser));
   if (core.settings.EMAIL_LOGIN === 'on')

@@ -33,7 +33,7 @@ export interface Accounts {
   /** Whether anybody may sign up. */
   readonly isRegistrationOpen: boolean;
   /** See `sign-up.ts`. */
-  signUp(input: NewAccount): Promise<User>;
+  signUp(input: NewAccount): Promise<User | undefined>;
   /** See `create.ts`. */
   create(account: NewAccount, creation?: Creation): Promise<User>;
   /** See `prepareAccount` in `create.ts`. */

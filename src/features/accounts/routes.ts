@@ -2,17 +2,20 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { DoorwardError } from '../../errors.ts';
+import type { BrowserRules } from '../../http/browser.ts';
 import {
   AnyPassword,
   Closed,
   Email,
   Locale,
+  Message,
   mayFail,
   Name,
   NewPassword,
   NoContent,
   UserRead,
 } from '../../http/schema.ts';
+import { currentOrigin, withOrigin } from '../../origin.ts';
 import type { Accounts } from './index.ts';
 import type { User } from './store.ts';
 
@@ -33,7 +36,11 @@ export type ChangeOwn = (
   changes: { name?: string; email?: string; locale?: string; current_password?: string },
 ) => Promise<User>;
 
-export function accountRoutes(accounts: Accounts, changeOwn: ChangeOwn): FastifyPluginAsyncTypebox {
+export function accountRoutes(
+  accounts: Accounts,
+  changeOwn: ChangeOwn,
+  browser: BrowserRules,
+): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.post(
       '/signup',
@@ -46,13 +53,19 @@ export function accountRoutes(accounts: Accounts, changeOwn: ChangeOwn): Fastify
           tags: ['account'],
           operationId: 'signup',
           summary: 'Make an account',
+          description:
+            'A mail to the address asks to verify it. With `HIDE_REGISTERED_EMAILS` the answer is the same 202 whether there ' +
+            'is an account with the address or not; its owner is told by mail.',
           body: Closed({ email: Email, password: NewPassword, name: Name, locale: Type.Optional(Locale) }),
-          response: { 201: UserRead, ...mayFail(403, 409, 429) },
+          response: { 201: UserRead, 202: Message, ...mayFail(403, 409, 429) },
         },
       },
       async (request, reply) => {
-        const user = await accounts.signUp(request.body);
-        return reply.code(201).send(user);
+        const mark = browser.markOf(request, reply);
+        const user = await withOrigin({ ...currentOrigin(), mark }, () => accounts.signUp(request.body));
+        return user === undefined
+          ? reply.code(202).send({ message: 'A mail is on its way' })
+          : reply.code(201).send(user);
       },
     );
 

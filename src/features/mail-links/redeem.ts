@@ -2,12 +2,13 @@ import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import { currentOrigin } from '../../origin.ts';
-import type { Throttle } from '../throttle/index.ts';
+import type { Attempt, Throttle } from '../throttle/index.ts';
 import { digestBrowser, digestCode, digestToken, isSameDigest } from './digests.ts';
 import {
   deleteLink,
   findLinkByToken,
   findLinkOfUser,
+  giveBackCodeTry,
   type LinkPurpose,
   type MailLink,
   takeCodeTry,
@@ -48,12 +49,9 @@ export async function showProof(
     async () => {
       const link =
         'token' in proof
-          ? await byToken(kernel, purpose, proof)
-          : await byCode(kernel, codeKey, purpose, proof);
-      if (link === undefined) {
-        await attempt.take();
-        throw invalid();
-      }
+          ? await byToken(kernel, attempt, purpose, proof)
+          : await byCode(kernel, attempt, codeKey, purpose, proof);
+      if (link === undefined) throw invalid();
       return {
         link,
         async use(tx) {
@@ -69,11 +67,15 @@ const isOver = (time: string | null, now: Date) => time === null || Date.parse(t
 
 async function byToken(
   { db, clock }: Kernel,
+  attempt: Attempt,
   purpose: LinkPurpose,
   { token, browser }: { token: string; browser: string | null },
 ): Promise<MailLink | undefined> {
   const link = await findLinkByToken(db.read, purpose, digestToken(token));
-  if (link === undefined || isOver(link.expires_at, clock.now())) return undefined;
+  if (link === undefined || isOver(link.expires_at, clock.now())) {
+    await attempt.take();
+    return undefined;
+  }
   // Somebody else's browser: a link that was forwarded, or the owner of an address that somebody signed up with.
   if (link.browser_digest !== null && (browser === null || digestBrowser(browser) !== link.browser_digest))
     throw new DoorwardError('link_from_another_browser');
@@ -82,21 +84,26 @@ async function byToken(
 
 async function byCode(
   { db, clock, settings, audit }: Kernel,
+  attempt: Attempt,
   codeKey: Uint8Array,
   purpose: LinkPurpose,
   { code, user }: { code: string; user: { id: number; email: string } | undefined },
 ): Promise<MailLink | undefined> {
-  const link = user && (await findLinkOfUser(db.read, purpose, user.id));
-  const isOpen =
-    link?.code_digest !== undefined &&
-    link.code_digest !== null &&
-    !isOver(link.code_expires_at, clock.now());
-  const isTaken =
-    isOpen && (await db.transaction((tx) => takeCodeTry(tx, link.id, settings.MAIL_CODE_TRIES)));
+  // The same for an address of nobody: one transaction for the try, one for what came of it.
+  const link = await findLinkOfUser(db.read, purpose, user?.id ?? 0);
+  const { id = '', code_digest = null, code_expires_at = null } = link ?? {};
+  const isOpen = code_digest !== null && !isOver(code_expires_at, clock.now());
+  let isTaken = false as boolean;
+  await attempt.take(async (tx) => {
+    isTaken = await takeCodeTry(tx, isOpen ? id : '', settings.MAIL_CODE_TRIES);
+  });
   const digits = code.replaceAll(/[\s-]/g, '');
-  const isRight = isTaken && isSameDigest(digestCode(codeKey, link.id, digits), link.code_digest ?? '');
-  if (isRight) return link;
-  if (user !== undefined)
-    await db.transaction((tx) => audit.record(tx, { kind: 'code.refused', user_id: user.id }));
-  return undefined;
+  const isRight = isTaken && isSameDigest(digestCode(codeKey, id, digits), code_digest ?? '');
+  await db.transaction(async (tx) => {
+    if (isRight) {
+      await giveBackCodeTry(tx, id);
+      await attempt.succeed(tx);
+    } else await audit.record(tx, { kind: 'code.refused', user_id: user?.id ?? null });
+  });
+  return isRight ? link : undefined;
 }

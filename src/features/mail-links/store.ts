@@ -82,6 +82,16 @@ export async function takeCodeTry(tx: Transaction, id: string, tries: number): P
   return result.numUpdatedRows === 1n;
 }
 
+/** A right code took none of the tries, whatever becomes of what it was shown for. */
+export async function giveBackCodeTry(tx: Transaction, id: string): Promise<void> {
+  await tx
+    .updateTable('mail_links')
+    .set((eb) => ({ code_tries: eb('code_tries', '-', 1) }))
+    .where('id', '=', id)
+    .where('code_tries', '>', 0)
+    .execute();
+}
+
 /** Uses a link up. False when another request was first, or it is void by now. */
 export async function deleteLink(tx: Transaction, id: string): Promise<boolean> {
   const result = await tx.deleteFrom('mail_links').where('id', '=', id).executeTakeFirst();

@@ -1,7 +1,7 @@
 import { userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import type { Accounts, User } from '../accounts/index.ts';
+import { type Accounts, stateOf, type User } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import type { LoginAttempt, Throttle } from '../throttle/index.ts';
@@ -21,7 +21,7 @@ export async function logIn(
   features: { accounts: Accounts; passwords: Passwords; throttle: Throttle; keys: Keys },
   input: { username: string; password: string; client: Client },
 ): Promise<LoggedIn> {
-  const { db, audit, counters } = kernel;
+  const { db, audit, counters, events } = kernel;
   const { network, deviceToken } = input.client;
   const user = await features.accounts.findByEmail(input.username);
   const attempt = await features.throttle.logIn({
@@ -44,6 +44,9 @@ export async function logIn(
       const reason =
         user === undefined ? 'unknown_address' : error instanceof Unverified ? 'unverified' : refusal.reason;
       await db.transaction(async (tx) => {
+        // In the transaction that every refusal takes: one of its own would tell it from a wrong password.
+        if (user !== undefined && error instanceof Unverified && stateOf(user) !== 'suspended')
+          await events.emit(tx, 'user.unverified', { user_id: user.id });
         if (refusal.count === 'failed') await attempt.fail(tx, user?.id ?? null);
         await audit.record(tx, { kind: 'login.failed', user_id: user?.id ?? null, detail: { reason } });
       });
@@ -74,15 +77,14 @@ async function checkAndOpen(
   features: { accounts: Accounts; passwords: Passwords; keys: Keys },
   input: { password: string; client: Client; user: User | undefined; attempt: LoginAttempt },
 ): Promise<LoggedIn> {
-  const { db, clock, settings, events, audit } = kernel;
+  const { db, clock, settings, audit } = kernel;
   const { passwords, keys } = features;
   const { password, client, user, attempt } = input;
   const checked = await passwords.check(user?.id, password, attempt);
   if (user === undefined || checked === undefined) throw new DoorwardError('invalid_credentials');
   if (settings.REQUIRE_VERIFIED_EMAIL === 'on' && !user.email_verified) {
-    if (user.is_active || user.delete_after !== null)
-      await db.transaction((tx) => events.emit(tx, 'user.unverified', { user_id: user.id }));
-    throw new Unverified(settings.HIDE_REGISTERED_EMAILS === 'on');
+    const isHidden = settings.HIDE_REGISTERED_EMAILS === 'on';
+    if (isHidden || stateOf(user) !== 'suspended') throw new Unverified(isHidden);
   }
 
   const now = clock.now();

@@ -148,6 +148,11 @@ export async function beginAttempt(kernel: Kernel, plan: Plan): Promise<Attempt>
   };
 }
 
+/** Counts on a budget that refuses nobody. False, and nothing is counted, when it is closed. */
+export async function countUnseen({ clock }: Kernel, tx: Transaction, budget: Budget): Promise<boolean> {
+  return (await countIn(tx, budget, clock.now(), { always: false })) !== undefined;
+}
+
 /** Counts a failure and closes the budget as its rule says. Undefined when it is closed. */
 async function countIn(
   tx: Transaction,

@@ -143,6 +143,11 @@ export function createBudgets(settings: Settings, digestKey: Uint8Array) {
       key: digest('mail to', identityOf(address)),
       rule: hourly(settings.THROTTLE_ADDRESS_MAILS_PER_HOUR),
     }),
+    unaskedMailsTo: (address: string): Budget => ({
+      name: 'account',
+      key: digest('unasked mail to', identityOf(address)),
+      rule: hourly(settings.THROTTLE_ADDRESS_MAILS_PER_HOUR),
+    }),
     redemptions: ofNetwork('mail-link', settings.THROTTLE_NETWORK_MAILS_PER_HOUR),
     setups: ofNetwork('setup', settings.THROTTLE_NETWORK_SETUPS_PER_HOUR),
     refreshes: ofNetwork('refresh', settings.THROTTLE_NETWORK_REFUSED_REFRESHES_PER_HOUR),

@@ -3,7 +3,7 @@ import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import { type Attempt, beginAttempt, type Plan } from './attempt.ts';
+import { type Attempt, beginAttempt, countUnseen, type Plan } from './attempt.ts';
 import { type Budget, createBudgets } from './budgets.ts';
 import { createDeviceToken, type Device, newDeviceId, readDeviceToken } from './device.ts';
 import { createGate } from './gate.ts';
@@ -57,6 +57,11 @@ export interface Throttle {
   }): Promise<LoginDevice>;
   /** Somebody asks for a mail to an address, as it was typed or is known. */
   mail(input: { address: string; network: string | null }): Promise<Attempt>;
+  /**
+   * Whether one more mail that nobody asked for by name may go to the address, and counts it, on a budget of its own: no
+   * answer depends on it, so that none tells whether there was a mail.
+   */
+  allowsMail(tx: Transaction, address: string): Promise<boolean>;
   /** Somebody shows a link or a code of a mail; those that are wrong count. */
   redeem(network: string | null): Promise<Attempt>;
   signUp(network: string | null): Promise<Attempt>;
@@ -126,8 +131,15 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
       await deleteCountersOf(tx, key);
   }
 
-  // What was guessed while the address was nobody's is not to wait for its owner.
-  events.on('user.created', (tx, { email }) => deleteCountersOf(tx, budgets.accountKey(email)));
+  // What was guessed while the address was nobody's is not to wait for its owner. Where nobody is to see whether a sign-up
+  // made an account, it is the owner's proof that forgets it.
+  const isHidden = settings.HIDE_REGISTERED_EMAILS === 'on';
+  events.on('user.created', async (tx, { email, email_verified }) => {
+    if (!isHidden || email_verified) await deleteCountersOf(tx, budgets.accountKey(email));
+  });
+  events.on('user.verified', async (tx, { user_id }) => {
+    if (isHidden) await forgetFailures(tx, user_id);
+  });
 
   // With whoever is gone goes what was counted on them, but for how many mails the address was sent in this hour: or signing
   // up and leaving in turn would send as many as one likes.
@@ -185,6 +197,8 @@ export function createThrottle(kernel: Kernel, secretKey: string): Throttle {
         isKnown: false,
         budgets: [budgets.mailsTo(address), ...onNetwork(network, budgets.mails)],
       }),
+    allowsMail: async (tx, address) =>
+      settings.RATE_LIMITS === 'off' || countUnseen(kernel, tx, budgets.unaskedMailsTo(address)),
     redeem: (network) =>
       begin({ policy: 'mail-link', isKnown: false, budgets: onNetwork(network, budgets.redemptions) }),
     confirm: ({ user: { id, email }, sid, network }) =>

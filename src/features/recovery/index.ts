@@ -1,0 +1,35 @@
+import type { Kernel } from '../../kernel.ts';
+import type { Accounts } from '../accounts/index.ts';
+import type { MailLinks } from '../mail-links/index.ts';
+import type { Outbox } from '../outbox/index.ts';
+import type { Passwords } from '../passwords/index.ts';
+import type { Throttle } from '../throttle/index.ts';
+import { askForReset } from './ask.ts';
+import { prepareReset } from './prepare.ts';
+import { resetPassword } from './reset.ts';
+
+export { recoveryRoutes } from './routes.ts';
+
+/** The way back in for whoever has forgotten the password and has the mailbox. */
+export interface Recovery {
+  /** See `ask.ts`. */
+  ask(input: Parameters<typeof askForReset>[1]): Promise<void>;
+  /** See `reset.ts`. */
+  reset(input: Parameters<typeof resetPassword>[2]): Promise<void>;
+}
+
+export interface RecoveryFeatures {
+  accounts: Accounts;
+  passwords: Passwords;
+  throttle: Throttle;
+  mailLinks: MailLinks;
+  outbox: Outbox;
+}
+
+export function createRecovery(kernel: Kernel, features: RecoveryFeatures): Recovery {
+  features.outbox.onPrepare('reset_password', prepareReset(kernel, features));
+  return {
+    ask: (input) => askForReset(features, input),
+    reset: (input) => resetPassword(kernel, features, input),
+  };
+}

@@ -1,0 +1,57 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { BrowserRules } from '../../http/browser.ts';
+import { ProofFields, readProof } from '../../http/proof.ts';
+import { Closed, Email, Message, mayFail, NewPassword } from '../../http/schema.ts';
+import { digestBrowser } from '../mail-links/index.ts';
+import type { Recovery } from './index.ts';
+
+export function recoveryRoutes(recovery: Recovery, browser: BrowserRules): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.post(
+      '/forgot-password',
+      {
+        config: { access: 'public' },
+        schema: {
+          tags: ['account'],
+          operationId: 'forgot_password',
+          summary: 'Ask for the mail that resets a password',
+          description: 'The answer is the same for everybody.',
+          body: Closed({ email: Email }),
+          response: { 202: Message, ...mayFail(429) },
+        },
+      },
+      async (request, reply) => {
+        const mark = browser.markOf(request, reply);
+        const browser_digest = mark === null ? null : digestBrowser(mark);
+        await recovery.ask({ ...request.body, browser_digest });
+        return reply.code(202).send({ message: 'If there is an account, a mail is on its way' });
+      },
+    );
+
+    app.post(
+      '/reset-password',
+      {
+        config: { access: 'public' },
+        schema: {
+          tags: ['account'],
+          operationId: 'reset_password',
+          summary: 'Set a new password by mail',
+          description:
+            'By `token`, the link of the mail, or by its `code` and `email`. Every session of the user ends, and the address ' +
+            'is verified. It logs nobody in.',
+          body: Closed({ ...ProofFields, new_password: NewPassword }),
+          response: { 200: Message, ...mayFail(429) },
+        },
+      },
+      async (request) => {
+        const { new_password, ...fields } = request.body;
+        const sent = readProof(fields, { isSignedIn: false });
+        await recovery.reset({
+          new_password,
+          sent: 'token' in sent ? { ...sent, browser: browser.readCookie(request, 'mark') ?? null } : sent,
+        });
+        return { message: 'Password reset successfully' };
+      },
+    );
+  };
+}
