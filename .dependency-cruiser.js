@@ -113,6 +113,16 @@ export default {
       '^src/features/(invitations|email-login)/',
     ),
     layer(
+      'verification-and-recovery-below',
+      '^src/features/(verification|recovery)/',
+      '^src/features/(sessions|revocations|services|admin|restore|health|email-change|notices|invitations)/',
+    ),
+    layer(
+      'verification-and-recovery-on-top',
+      '^src/features/(throttle|mail-links|passwords|accounts|keys|sessions)/',
+      '^src/features/(verification|recovery)/',
+    ),
+    layer(
       'only-the-command-line-on-top',
       '^src/(doorward|app|plugin|server|settings|kernel)\\.ts$',
       '^src/cli/',
