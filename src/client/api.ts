@@ -38,6 +38,7 @@ export type AuditEvent = {
     | 'setup.completed'
     | 'setup.refused'
     | 'user.signed_up'
+    | 'sign_up.refused'
     | 'user.created'
     | 'user.imported'
     | 'user.updated'
@@ -168,6 +169,13 @@ export interface Api {
   'DELETE /auth/me': { body: { current_password: string }; response: undefined };
   'POST /auth/change-email': { body: { token?: string; code?: string }; response: UserRead };
   'POST /auth/change-email/undo': { body: { token: string }; response: UserRead };
+  'POST /auth/verify-email/request': { body: { email?: string }; response: { message: string } };
+  'POST /auth/verify-email': { body: { token?: string; email?: string; code?: string }; response: UserRead };
+  'POST /auth/forgot-password': { body: { email: string }; response: { message: string } };
+  'POST /auth/reset-password': {
+    body: { token?: string; email?: string; code?: string; new_password: string };
+    response: { message: string };
+  };
   'POST /auth/me/password': {
     body: { current_password: string; new_password: string };
     response: { message: string };

@@ -329,7 +329,7 @@ journey(
     assert.equal((await j.logIn(ada)).status, 200);
 
     const other = await j.signUp('off@example.com');
-  assert.equal((await mailbox.list('off@example.com')).length, 1);
+    assert.equal((await mailbox.list('off@example.com')).length, 1);
     await j.doorward.admin.change(other.id, { is_active: false });
     assertFailure(await j.logIn('off@example.com'), 403, 'Account is deactivated', 'account_deactivated');
     assert.equal((await mailbox.list('off@example.com', 'verify_email')).length, 1);
