@@ -115,7 +115,7 @@ export default {
     layer(
       'verification-and-recovery-below',
       '^src/features/(verification|recovery)/',
-      '^src/features/(sessions|revocations|services|admin|restore|health|email-change|notices|invitations)/',
+      '^src/features/(sessions|revocations|services|admin|restore|health|email-change|notices|invitations|email-login)/',
     ),
     layer(
       'verification-and-recovery-on-top',

@@ -180,6 +180,48 @@ describe('every answer is as the document says', () => {
     await test.close();
   });
 
+  it('of verification and recovery', async () => {
+    const test = await createTestDoorward();
+    const email = 'mary@example.com';
+    await expectAnswers(test, [
+      ['POST', '/auth/signup', { json: { email, password, name: 'Mary' } }, 201],
+      ['POST', '/auth/verify-email/request', { json: { email } }, 202],
+      ['POST', '/auth/forgot-password', { json: { email } }, 202],
+    ]);
+    const mails = await test.mails();
+    const tokenOf = (kind: string) => mails.findLast((mail) => mail.kind === kind)?.token;
+    const { access_token: token } = await test.doorward.sessions.logIn({
+      username: email,
+      password,
+      client: { network: '', userAgent: 'test' },
+    });
+    const verified = { token: tokenOf('verify_email') };
+    const reset = { token: tokenOf('reset_password'), new_password: 'Another-Pass-9!' };
+    const code = { code: '123456', email };
+    await expectAnswers(test, [
+      ['POST', '/auth/verify-email', { json: { code: 'x' }, token }, 400],
+      ['POST', '/auth/verify-email', { json: { code: '123456' } }, 422],
+      ['POST', '/auth/verify-email', { json: code }, 400],
+      ['POST', '/auth/verify-email', { json: verified, token }, 200],
+      ['POST', '/auth/verify-email', { json: verified }, 400],
+      ['POST', '/auth/verify-email/request', { token }, 202],
+      ['POST', '/auth/verify-email/request', {}, 422],
+      ['POST', '/auth/reset-password', { json: { ...code, new_password: password } }, 400],
+      ['POST', '/auth/reset-password', { json: { ...reset, new_password: 'too short' } }, 422],
+      ['POST', '/auth/reset-password', { json: reset }, 200],
+      ['POST', '/auth/reset-password', { json: reset }, 400],
+      ['POST', '/auth/verify-email/request', { token }, 401],
+    ]);
+    await test.close();
+
+    const hidden = await createTestDoorward({ REQUIRE_VERIFIED_EMAIL: 'on', HIDE_REGISTERED_EMAILS: 'on' });
+    await expectAnswers(hidden, [
+      ['POST', '/auth/signup', { json: { email, password, name: 'Mary' } }, 202],
+      ['POST', '/auth/signup', { json: { email, password, name: 'Mary' } }, 202],
+    ]);
+    await hidden.close();
+  });
+
   it('where a rule says no', async () => {
     const test = await createTestDoorward();
     const admin = await test.signIn({ is_admin: true });
