@@ -84,7 +84,7 @@ journey('an invitation is mailed, accepted once, and makes a verified account', 
 
   await a.doorward.outbox.work();
   const mail = await smtp.waitFor('Ada@example.com');
-  assert.match(mail.subject ?? '', /eingeladen/i);
+  assert.match(mail.subject ?? '', /^Einladung/);
   assert.match(mail.text ?? '', /Grace Hopper/);
   const { link, token } = linkIn(mail);
   assert.match(link, /^https:\/\/app\.example\.com\/me\/invitation#token=[\w-]{43}$/);
@@ -396,7 +396,7 @@ journey('an address that is an account’s for good is not invited any more', as
     if (cause.includes('gave')) await a.doorward.admin.change(user.id, { email: 'else@example.com' });
     else await a.doorward.admin.delete(user.id);
     invalid(await accept(a, token));
-    for (const table of ['invitations', 'outbox', 'mail_links'] as const)
+    for (const table of ['invitations', 'mail_links'] as const)
       assert.doesNotMatch(
         JSON.stringify(await a.doorward.kernel.db.read.selectFrom(table).selectAll().execute()),
         /"ada@example\.com"/,

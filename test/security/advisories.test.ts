@@ -1150,3 +1150,44 @@ onRealServers('an id of somebody else opens nothing', async (s) => {
   assert.equal(await storedAccounts(s.databaseUrl), before);
   assert.equal((await server.me(victim.access_token)).status, 200);
 });
+
+// better-auth#5183: an invitation was accepted for another address than the invited one.
+onRealServers('an invitation is good for the invited address alone', async (s) => {
+  const server = await s.start();
+  const admin = await server.signIn({ is_admin: true });
+  const invited = 'invited@example.com';
+  const invite = await server.ask('POST', '/auth/invitations', {
+    token: admin.access_token,
+    json: { email: invited, is_admin: true },
+  });
+  assert.equal(invite.status, 201, invite.text);
+  const { outbox } = server.doorward;
+  await outbox.work();
+  const [mail] = (await outbox.list({ to: invited, limit: 1 })).mails;
+  const [, link = ''] = /#token=([\w-]+)/.exec((await outbox.read(mail?.id ?? 0)).text) ?? [];
+  const before = await storedAccounts(s.databaseUrl);
+  const thief = await server.signIn({ email: 'thief@example.com' });
+  const accept = (more: object, token?: string) =>
+    server.ask('POST', '/auth/invitations/accept', {
+      json: { token: link, password: newPassword, name: 'Thief', ...more },
+      ...(token === undefined ? {} : { token }),
+    });
+  for (const more of [
+    { email: 'thief@example.com' },
+    { email: 'other@example.com' },
+    { user_id: thief.id },
+    { email_key: 'other@example.com' },
+    { invitation_id: 1 },
+  ])
+    assertAnswer(await accept(more), 422, 'validation_error', JSON.stringify(more));
+  const { body: session } = await server.logIn('thief@example.com');
+  assert.notEqual(await storedAccounts(s.databaseUrl), before, 'the thief has an account');
+
+  // Whoever is signed in plays no part.
+  const accepted = await accept({}, session.access_token);
+  assert.deepEqual([accepted.status, accepted.body.email, accepted.body.is_admin], [201, invited, true]);
+  assert.notEqual(accepted.body.id, thief.id);
+  const { body: me } = await server.me(session.access_token);
+  assert.deepEqual([me.email, me.is_admin], ['thief@example.com', false]);
+  assertAnswer(await accept({}), 400, 'invalid_link');
+});
