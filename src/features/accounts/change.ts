@@ -71,7 +71,8 @@ export async function applyChanges(
     is_active,
     is_admin,
     email_verified: changes.email_verified ?? (isReaddressed ? mover === 'administrator' : undefined),
-    pending_email: isReaddressed ? null : changes.pending_email,
+    // Its link is void.
+    pending_email: isReaddressed || is_active === false ? null : changes.pending_email,
     // Whoever is let in or locked out is not to be erased.
     delete_after: is_active === undefined ? undefined : (delete_after ?? null),
   };

@@ -1,7 +1,8 @@
+import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { requireEmailAddress } from './create.ts';
-import { insertUser } from './store.ts';
+import { deleteUser, insertUser } from './store.ts';
 
 /** An account of another system, with the hash of its password in a form that `describeHash` accepts. */
 export interface ImportedAccount {
@@ -33,7 +34,16 @@ export function importAccounts(
       const user = await insertUser(tx, { ...account, email_verified: true, locale: null, now });
       if (user !== undefined) {
         await passwords.insert(tx, user.id, hashed_password);
-        await events.emit(tx, 'user.created', { user_id: user.id, email: user.email, email_verified: true });
+        const created = { user_id: user.id, email: user.email, email_verified: true };
+        try {
+          await events.emit(tx, 'user.created', created);
+        } catch (error) {
+          // The address is nobody's, and still not free.
+          if (!(error instanceof DoorwardError && error.code === 'email_registered')) throw error;
+          await deleteUser(tx, user.id);
+          outcomes.push(false);
+          continue;
+        }
         await audit.record(tx, { kind: 'user.imported', user_id: user.id });
       }
       outcomes.push(user !== undefined);

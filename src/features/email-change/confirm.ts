@@ -12,8 +12,8 @@ const dayMs = 86_400_000;
 const marginMs = 3_600_000;
 
 /**
- * Gives an account the address that a mail was proved to reach. The former one stays reserved for as long as that can be
- * undone. Sessions go on: whoever asked was signed in.
+ * Gives an account the address that a mail was proved to reach. The former one, if it was proved as well, stays reserved for
+ * as long as that can be undone. Sessions go on: whoever asked was signed in.
  * @throws DoorwardError `invalid_link`, `invalid_code`, `link_from_another_browser`, `rate_limited`; `email_taken` when somebody
  * has it by now, which uses nothing up.
  */
@@ -33,6 +33,8 @@ export async function confirmChange(
     if (user === undefined || email === null || user.pending_email !== email)
       throw new DoorwardError('invalid_link', { reason: 'the change was taken back' });
     const changed = await accounts.apply(tx, userId, { email, email_verified: true }, 'owner');
+    // It may be a stranger's, by a slip of the owner who now corrects it.
+    if (!user.email_verified) return changed;
     const now = clock.now().getTime();
     await reserve(tx, {
       ...requireEmailAddress(user.email),

@@ -16,6 +16,7 @@ import {
   findReservation,
   listReservations,
   type ReservedAddress,
+  release,
 } from './store.ts';
 import { undoChange } from './undo.ts';
 
@@ -49,7 +50,7 @@ const deleteBatchSize = 500;
 
 export function createEmailChange(kernel: Kernel, features: EmailChangeFeatures): EmailChange {
   const { db, clock, events } = kernel;
-  const { outbox } = features;
+  const { accounts, mailLinks, outbox } = features;
   const now = () => clock.now().toISOString();
 
   /** After the address was written: whoever frees it in another transaction has reserved it by then, or waits for us. */
@@ -66,7 +67,19 @@ export function createEmailChange(kernel: Kernel, features: EmailChangeFeatures)
   events.on('user.created', (tx, { user_id, email }) =>
     refuseReserved(tx, user_id, email, 'email_registered'),
   );
-  events.on('user.readdressed', (tx, { user_id, to }) => refuseReserved(tx, user_id, to, 'email_taken'));
+  events.on('user.readdressed', async (tx, { user_id, to, mover }) => {
+    await refuseReserved(tx, user_id, to, 'email_taken');
+    // What an administrator settles is not undone by whoever had the account before.
+    if (mover !== 'administrator') return;
+    await release(tx, user_id, 0);
+    await mailLinks.voidLinks(tx, user_id, 'undo_email_change');
+  });
+  // Its link is void: a mail that is sent later or anew must not make another.
+  events.on('password.changed', async (tx, { user_id }) => {
+    const user = await accounts.find(user_id, tx);
+    if (user === undefined || user.pending_email === null) return;
+    await accounts.apply(tx, user_id, { pending_email: null }, 'owner');
+  });
 
   outbox.onPrepare('change_email', prepareConfirmation(kernel, features));
   outbox.onPrepare('email_change_asked', prepareUndo(kernel, features));

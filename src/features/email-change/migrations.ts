@@ -8,6 +8,7 @@ export const emailChangeMigrations: readonly Migration[] = [
         email_key ${text} primary key,
         email ${text} not null,
         user_id ${integer} not null references users (id) on delete cascade,
+        step ${integer} not null,
         reserved_at ${timestamp} not null,
         reserved_until ${timestamp} not null
       ) ${clustered}`,

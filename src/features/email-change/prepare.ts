@@ -61,13 +61,19 @@ export function prepareUndo(
     const { email_key } = requireEmailAddress(to);
     const isPresent = requireEmailAddress(user.email).email_key === email_key;
     const reserved = await findReservation(tx, email_key, clock.now().toISOString());
-    if (!isPresent && reserved?.user_id !== user_id) return undefined;
+    const isKept = reserved?.user_id === user_id;
+    if (!isPresent && !isKept) return undefined;
+    const ttlSeconds = settings.EMAIL_UNDO_EXPIRE_DAYS * 86_400;
+    const keptSeconds = isKept
+      ? (Date.parse(reserved.reserved_until) - clock.now().getTime()) / 1000
+      : ttlSeconds;
     const { link, expires_at } = await mailLinks.mint(tx, {
       purpose: 'undo_email_change',
       user_id,
       email_key,
       detail: to,
-      ttlSeconds: settings.EMAIL_UNDO_EXPIRE_DAYS * 86_400,
+      // One that is made anew later must not outlive what it restores.
+      ttlSeconds: Math.min(ttlSeconds, keptSeconds),
       withCode: false,
       browser_digest: null,
     });

@@ -6,6 +6,8 @@ export interface ReservedAddress {
   email_key: string;
   email: string;
   user_id: number;
+  /** The order in which a user left addresses: clocks and links may tell another one. */
+  step: number;
   reserved_at: string;
   reserved_until: string;
 }
@@ -30,26 +32,27 @@ export function findReservation(
     .executeTakeFirst();
 }
 
-/** Reserves an address, over a reservation of it that has ended or is the same user's. */
-export async function reserve(tx: Transaction, address: ReservedAddress): Promise<void> {
-  const { email_key, ...rest } = address;
+/**
+ * Reserves an address, over a reservation of it that has ended or is the same user's, whose lock is held. It is the last one
+ * that the user left.
+ */
+export async function reserve(tx: Transaction, address: Omit<ReservedAddress, 'step'>): Promise<void> {
+  const steps = await tx
+    .selectFrom('reserved_addresses')
+    .select((eb) => eb.fn.max('step').as('last'))
+    .where('user_id', '=', address.user_id)
+    .executeTakeFirst();
+  const { email_key, ...rest } = { ...address, step: Number(steps?.last ?? 0) + 1 };
   await tx
     .insertInto('reserved_addresses')
-    .values(address)
+    .values({ email_key, ...rest })
     .onConflict((conflict) => conflict.column('email_key').doUpdateSet(rest))
     .execute();
 }
 
-/** Frees a user's address again, and those that the user left since. */
-export async function release(
-  tx: Transaction,
-  { user_id, email_key, reserved_at }: Pick<ReservedAddress, 'user_id' | 'email_key' | 'reserved_at'>,
-): Promise<void> {
-  await tx
-    .deleteFrom('reserved_addresses')
-    .where('user_id', '=', user_id)
-    .where((eb) => eb.or([eb('email_key', '=', email_key), eb('reserved_at', '>=', reserved_at)]))
-    .execute();
+/** Frees the addresses that a user left from this step on. */
+export async function release(tx: Transaction, userId: number, step: number): Promise<void> {
+  await tx.deleteFrom('reserved_addresses').where('user_id', '=', userId).where('step', '>=', step).execute();
 }
 
 export function listReservations(db: Kysely<Tables>, userId: number): Promise<ReservedAddress[]> {

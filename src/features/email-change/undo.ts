@@ -4,12 +4,12 @@ import type { Kernel } from '../../kernel.ts';
 import { currentOrigin } from '../../origin.ts';
 import { requireEmailAddress, type User } from '../accounts/index.ts';
 import type { EmailChangeFeatures } from './index.ts';
-import { release } from './store.ts';
+import { findReservation, listReservations, release } from './store.ts';
 
 /**
  * Takes a change of the address back, by a link that was mailed to the address it was changed from: before it was confirmed
- * it never happens; afterwards that address is the account's again, what was changed since is void, and all sessions end,
- * for whoever changed it is not the owner.
+ * it never happens; afterwards that address is the account's again, what was changed since is void, a deletion that was
+ * scheduled included, and all sessions end, for whoever changed it is not the owner.
  * @throws DoorwardError `invalid_link`, `rate_limited`, `email_taken` when the address is somebody else's after all.
  */
 export async function undoChange(
@@ -17,7 +17,7 @@ export async function undoChange(
   { accounts, sessions, mailLinks, outbox }: EmailChangeFeatures,
   token: string,
 ): Promise<User> {
-  const { db, audit } = kernel;
+  const { db, clock, audit } = kernel;
   const { link, use } = await mailLinks.show('undo_email_change', { token, browser: null });
   const userId = link.user_id ?? 0;
   return db.transaction(async (tx) => {
@@ -34,14 +34,23 @@ export async function undoChange(
         await audit.record(tx, { kind: 'email_change.undone', user_id: userId, actor: userId });
       return kept;
     }
+    const reserved = await findReservation(tx, link.email_key, clock.now().toISOString());
+    if (reserved?.user_id !== userId)
+      throw new DoorwardError('invalid_link', { reason: 'the address is not kept for the account' });
     const restored = await accounts.apply(
       tx,
       userId,
-      { email, email_verified: true, pending_email: null },
+      {
+        email,
+        email_verified: true,
+        pending_email: null,
+        is_active: user.delete_after === null ? undefined : true,
+      },
       'owner',
     );
-    await mailLinks.voidLater(tx, link);
-    await release(tx, { user_id: userId, email_key: link.email_key, reserved_at: link.created_at });
+    await release(tx, userId, reserved.step);
+    const earlier = (await listReservations(tx, userId)).map(({ email_key }) => email_key);
+    await mailLinks.voidLinks(tx, userId, 'undo_email_change', earlier);
     await sessions.endAll(tx, userId, 'email_restored');
     await outbox.enqueue(tx, {
       kind: 'email_restored',

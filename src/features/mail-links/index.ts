@@ -5,13 +5,7 @@ import type { Kernel } from '../../kernel.ts';
 import type { Throttle } from '../throttle/index.ts';
 import { type MintedLink, mintLink, type NewLink } from './mint.ts';
 import { type Proof, type Shown, showProof } from './redeem.ts';
-import {
-  deleteExpiredLinks,
-  deleteLaterLinks,
-  deleteLinks,
-  type LinkPurpose,
-  type MailLink,
-} from './store.ts';
+import { deleteExpiredLinks, deleteLinks, type LinkPurpose } from './store.ts';
 
 export { digestBrowser } from './digests.ts';
 export { mailLinkMigrations } from './migrations.ts';
@@ -25,10 +19,13 @@ export interface MailLinks {
   mint(tx: Transaction, link: NewLink): Promise<MintedLink>;
   /** See `redeem.ts`. */
   show(purpose: LinkPurpose, proof: Proof): Promise<Shown>;
-  /** Voids links of one purpose. */
-  voidLinks(tx: Transaction, userId: number, purpose: LinkPurpose): Promise<void>;
-  /** Voids the links of the same purpose and user that were made after `link`. */
-  voidLater(tx: Transaction, link: MailLink): Promise<void>;
+  /** Voids links of one purpose, but for those that were mailed to one of these addresses. */
+  voidLinks(
+    tx: Transaction,
+    userId: number,
+    purpose: LinkPurpose,
+    exceptKeys?: readonly string[],
+  ): Promise<void>;
   voidInvitation(tx: Transaction, invitationId: number): Promise<void>;
   /** Removes links that are over, a batch a transaction. */
   deleteExpired(): Promise<void>;
@@ -51,8 +48,7 @@ export function createMailLinks(kernel: Kernel, throttle: Throttle, secretKey: s
   return {
     mint: (tx, link) => mintLink(kernel, codeKey, tx, link),
     show: (purpose, proof) => showProof(kernel, throttle, codeKey, purpose, proof),
-    voidLinks: (tx, user_id, only) => deleteLinks(tx, { user_id }, { only }),
-    voidLater: (tx, link) => deleteLaterLinks(tx, link),
+    voidLinks: (tx, user_id, only, exceptKeys = []) => deleteLinks(tx, { user_id }, { only, exceptKeys }),
     voidInvitation: (tx, invitation_id) => deleteLinks(tx, { invitation_id }, 'all'),
     async deleteExpired() {
       const now = clock.now().toISOString();

@@ -102,7 +102,7 @@ export async function deleteLink(tx: Transaction, id: string): Promise<boolean> 
 export async function deleteLinks(
   tx: Transaction,
   which: { user_id: number } | { invitation_id: number },
-  purposes: { only: LinkPurpose } | { all_but: LinkPurpose } | 'all',
+  purposes: { only: LinkPurpose; exceptKeys?: readonly string[] } | { all_but: LinkPurpose } | 'all',
 ): Promise<void> {
   let links = tx.deleteFrom('mail_links');
   links =
@@ -112,21 +112,11 @@ export async function deleteLinks(
   if (purposes !== 'all')
     links =
       'only' in purposes
-        ? links.where('purpose', '=', purposes.only)
+        ? links
+            .where('purpose', '=', purposes.only)
+            .where('email_key', 'not in', ['', ...(purposes.exceptKeys ?? [])])
         : links.where('purpose', '!=', purposes.all_but);
   await links.execute();
-}
-
-export async function deleteLaterLinks(
-  tx: Transaction,
-  { user_id, purpose, created_at }: MailLink,
-): Promise<void> {
-  await tx
-    .deleteFrom('mail_links')
-    .where('user_id', '=', user_id)
-    .where('purpose', '=', purpose)
-    .where('created_at', '>', created_at)
-    .execute();
 }
 
 /** Removes links that are over. Returns whether there may be more. */
