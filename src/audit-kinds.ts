@@ -20,6 +20,8 @@ export const auditKinds = {
   /** The owner closed the account; it is erased when the grace is over. */
   'user.closed': 'success',
   'user.restored': 'success',
+  /** The owner was given everything that is held on them. */
+  'user.exported': 'success',
   /** It is erased. */
   'user.deleted': 'success',
   /** Somebody made the throttle forget the failed logins of an account. */

@@ -21,6 +21,7 @@ import { createMailLinks, type MailLinks, mailLinkMigrations } from './features/
 import { createNotices } from './features/notices/index.ts';
 import { createOutbox, type Outbox, outboxMigrations } from './features/outbox/index.ts';
 import { createPasswords, type Passwords, passwordMigrations } from './features/passwords/index.ts';
+import { createPersonalData, type PersonalData } from './features/personal-data/index.ts';
 import { createRecovery, type Recovery } from './features/recovery/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
@@ -73,6 +74,7 @@ export interface Core extends AuthService {
   readonly emailLogin: EmailLogin;
   readonly invitations: Invitations;
   readonly leaving: Leaving;
+  readonly personalData: PersonalData;
   readonly verification: Verification;
   readonly recovery: Recovery;
   readonly revocations: Revocations;
@@ -143,6 +145,9 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       outbox,
     });
     const invitations = createInvitations(kernel, { accounts, passwords, throttle, mailLinks, outbox });
+    const personalData = createPersonalData(kernel, {
+      ...{ passwords, sessions, emailChange, invitations, mailLinks, outbox, audit },
+    });
     const leaving = createLeaving(kernel, { accounts, outbox });
     const verification = createVerification(kernel, { accounts, throttle, mailLinks, outbox });
     const recovery = createRecovery(kernel, { accounts, passwords, throttle, mailLinks, outbox });
@@ -205,6 +210,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       emailLogin,
       invitations,
       leaving,
+      personalData,
       verification,
       recovery,
       revocations,

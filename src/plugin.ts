@@ -12,6 +12,7 @@ import { keyRoutes } from './features/keys/index.ts';
 import { digestBrowser } from './features/mail-links/index.ts';
 import { outboxRoutes } from './features/outbox/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
+import { personalDataRoutes } from './features/personal-data/index.ts';
 import { recoveryRoutes } from './features/recovery/index.ts';
 import { revocationRoutes } from './features/revocations/index.ts';
 import { serviceRoutes } from './features/services/index.ts';
@@ -108,6 +109,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(emailChangeRoutes(core.emailChange, browser));
   app.register(verificationRoutes(core.verification, browser));
   app.register(recoveryRoutes(core.recovery, browser));
+  app.register(personalDataRoutes(core.personalData));
   app.register(passwordRoutes(core.passwords));
   app.register(sessionRoutes(core.sessions, browser));
   if (core.settings.EMAIL_LOGIN === 'on')

@@ -11,7 +11,7 @@ import type { ReadInvitation } from './invitation.ts';
 import { type InvitationPage, listPage } from './list.ts';
 import { mailInvitation, prepareInvitation } from './prepare.ts';
 import { resendInvitation } from './resend.ts';
-import { listInvitationsBy } from './store.ts';
+import { findInvitationTo, listInvitationsBy } from './store.ts';
 import { deleteOverInvitations, forgetSettled, settleInvitation, withdrawInvitation } from './withdraw.ts';
 
 export type { NewInvitation } from './create.ts';
@@ -26,6 +26,8 @@ export interface Invitations {
   create(invitation: NewInvitation, actorId?: number): Promise<ReadInvitation>;
   /** See `list.ts`. */
   list(input: { limit: number; cursor?: string | undefined }): Promise<InvitationPage>;
+  /** The invitation to an address, by its identity, if there is one. */
+  findTo(emailKey: string): Promise<{ email: string; name: string | null; created_at: string } | undefined>;
   /** See `resend.ts`. */
   resend(id: number, actorId?: number): Promise<ReadInvitation>;
   /** See `withdraw.ts`. */
@@ -76,6 +78,10 @@ export function createInvitations(kernel: Kernel, features: InvitationFeatures):
   return {
     create: (invitation, actorId) => createInvitation(kernel, features, invitation, actorId ?? null),
     list: (input) => listPage(kernel, input),
+    async findTo(emailKey) {
+      const found = await findInvitationTo(kernel.db.read, emailKey);
+      return found && { email: found.email, name: found.name, created_at: found.created_at };
+    },
     resend: (id, actorId) => resendInvitation(kernel, features, id, actorId ?? null),
     withdraw: (id) => withdrawInvitation(kernel, features, id),
     accept: (input) => acceptInvitation(kernel, features, input),

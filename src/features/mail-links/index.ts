@@ -5,7 +5,7 @@ import type { Kernel } from '../../kernel.ts';
 import type { Throttle } from '../throttle/index.ts';
 import { type MintedLink, mintLink, type NewLink } from './mint.ts';
 import { type Proof, type Shown, showProof } from './redeem.ts';
-import { deleteExpiredLinks, deleteLinks, type LinkPurpose } from './store.ts';
+import { deleteExpiredLinks, deleteLinks, describeLinks, type LinkPurpose, type MailLink } from './store.ts';
 
 export { digestBrowser } from './digests.ts';
 export { mailLinkMigrations } from './migrations.ts';
@@ -26,6 +26,8 @@ export interface MailLinks {
     purpose: LinkPurpose,
     exceptKeys?: readonly string[],
   ): Promise<void>;
+  /** The links of a user that are under way, without what proves them. */
+  describe(userId: number): Promise<Pick<MailLink, 'purpose' | 'created_at' | 'expires_at'>[]>;
   voidInvitation(tx: Transaction, invitationId: number): Promise<void>;
   /** Removes links that are over, a batch a transaction. */
   deleteExpired(): Promise<void>;
@@ -49,6 +51,7 @@ export function createMailLinks(kernel: Kernel, throttle: Throttle, secretKey: s
     mint: (tx, link) => mintLink(kernel, codeKey, tx, link),
     show: (purpose, proof) => showProof(kernel, throttle, codeKey, purpose, proof),
     voidLinks: (tx, user_id, only, exceptKeys = []) => deleteLinks(tx, { user_id }, { only, exceptKeys }),
+    describe: (userId) => describeLinks(db.read, userId),
     voidInvitation: (tx, invitation_id) => deleteLinks(tx, { invitation_id }, 'all'),
     async deleteExpired() {
       const now = clock.now().toISOString();

@@ -71,6 +71,18 @@ export function findLinkOfUser(
     .executeTakeFirst();
 }
 
+export function describeLinks(
+  db: Kysely<Tables>,
+  userId: number,
+): Promise<Pick<MailLink, 'purpose' | 'created_at' | 'expires_at'>[]> {
+  return db
+    .selectFrom('mail_links')
+    .select(['purpose', 'created_at', 'expires_at'])
+    .where('user_id', '=', userId)
+    .orderBy('created_at')
+    .execute();
+}
+
 /** Whether one of so many tries was left, and is taken now. */
 export async function takeCodeTry(tx: Transaction, id: string, tries: number): Promise<boolean> {
   const result = await tx

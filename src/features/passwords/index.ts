@@ -14,7 +14,14 @@ import type { Attempt, Throttle } from '../throttle/index.ts';
 import { changePassword } from './change.ts';
 import { type CurrentPassword, withCurrentPassword } from './current.ts';
 import { passwordIssues } from './policy.ts';
-import { deletePassword, findPassword, insertPassword, putPassword, updateHash } from './store.ts';
+import {
+  deletePassword,
+  findChangedAt,
+  findPassword,
+  insertPassword,
+  putPassword,
+  updateHash,
+} from './store.ts';
 
 export type { CurrentPassword } from './current.ts';
 export { passwordMigrations } from './migrations.ts';
@@ -62,6 +69,8 @@ export interface Passwords {
    * before that goes on.
    */
   remove(tx: Transaction, userId: number): Promise<void>;
+  /** Since when a user has the present password; undefined without one. */
+  describe(userId: number): Promise<{ changed_at: string } | undefined>;
   /** See `current.ts`. */
   withCurrent(
     input: CurrentPassword,
@@ -124,6 +133,7 @@ export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
       await events.emit(tx, 'password.changed', { user_id: userId, sid: null, by: 'nobody' });
       if (hadOne) await audit.record(tx, { kind: 'password.removed', user_id: userId });
     },
+    describe: (userId) => findChangedAt(db.read, userId),
     withCurrent: (input, work) => withCurrentPassword(kernel, { passwords, throttle }, input, work),
     change: (input) => changePassword(kernel, { passwords, throttle }, input),
   };

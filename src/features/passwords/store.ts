@@ -26,6 +26,13 @@ export function findPassword(db: Kysely<Tables>, userId: number): Promise<Stored
     .executeTakeFirst();
 }
 
+export function findChangedAt(
+  db: Kysely<Tables>,
+  userId: number,
+): Promise<{ changed_at: string } | undefined> {
+  return db.selectFrom('passwords').select('changed_at').where('user_id', '=', userId).executeTakeFirst();
+}
+
 export async function insertPassword(
   tx: Transaction,
   userId: number,

@@ -14,7 +14,13 @@ import { type ListedSession, listSessions } from './list.ts';
 import { type LoggedIn, logIn } from './login.ts';
 import { type Client, type OpenedSession, openSession } from './open.ts';
 import { createRefresh } from './refresh.ts';
-import { deleteExpiredSessions, type SessionEnd, type SessionSelection } from './store.ts';
+import {
+  deleteExpiredSessions,
+  listSessionsOf,
+  type SessionEnd,
+  type SessionRow,
+  type SessionSelection,
+} from './store.ts';
 import { type IssuedTokens, issueTokens } from './tokens.ts';
 import { createVerifyAccess } from './verify-access.ts';
 
@@ -42,6 +48,8 @@ export interface Sessions {
   authenticate(token: string): Authenticated | Promise<Authenticated>;
   /** See `list.ts`. */
   list(userId: number, currentSid?: string): Promise<ListedSession[]>;
+  /** Every session of a user that is still remembered, also those that ended. */
+  listAll(userId: number): Promise<SessionRow[]>;
   /**
    * Ends sessions of a user; the next request with one of their tokens is refused, on every instance.
    * @throws DoorwardError `session_not_found` when the one that is named is not a live session of the user.
@@ -89,6 +97,7 @@ export function createSessions(
     refresh: createRefresh(kernel, features),
     authenticate,
     list: (userId, currentSid) => listSessions(kernel, userId, currentSid),
+    listAll: (userId) => listSessionsOf(db.read, userId),
     async end(userId, reason, selection = {}) {
       const ended = await db.transaction(async (tx) => {
         // A login under way is over before this begins, or begins after it.

@@ -187,6 +187,16 @@ export function listLiveSessions(db: Kysely<Tables>, userId: number, now: string
     .execute();
 }
 
+export function listSessionsOf(db: Kysely<Tables>, userId: number): Promise<SessionRow[]> {
+  return db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+}
+
 /** What a user's sessions of the past tell of where they log in from. */
 export function listUserAgents(
   db: Kysely<Tables>,
