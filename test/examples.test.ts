@@ -76,6 +76,10 @@ for (const host of ['fastify', 'express', 'hono']) {
         'is_active',
         'is_admin',
         'created_at',
+        'email_verified',
+        'pending_email',
+        'locale',
+        'delete_after',
       ]);
       const again = await ask('POST', '/auth/signup', json({ email, password, name: 'Ada' }));
       assert.deepEqual(

@@ -58,6 +58,7 @@ describe('every answer is as the document says', () => {
     await expectAnswers(test, [
       ['GET', '/auth/me', admin, 200],
       ['GET', '/auth/me/activity', admin, 200],
+      ['GET', '/auth/me/export', admin, 200],
       ['GET', '/auth/audit-events?limit=1', admin, 200],
       ['GET', '/auth/audit-events?kind=x', admin, 422],
       ['GET', '/auth/audit-events/export', admin, 200],

@@ -49,6 +49,7 @@ export type AuditEvent = {
     | 'user.deactivated'
     | 'user.closed'
     | 'user.restored'
+    | 'user.exported'
     | 'user.deleted'
     | 'user.unlocked'
     | 'login.succeeded'
@@ -176,6 +177,7 @@ export interface Api {
     body: { token?: string; email?: string; code?: string; new_password: string };
     response: { message: string };
   };
+  'GET /auth/me/export': { body: undefined; response: Record<string, unknown> };
   'POST /auth/me/password': {
     body: { current_password: string; new_password: string };
     response: { message: string };

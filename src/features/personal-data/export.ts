@@ -22,7 +22,7 @@ export async function* exportPerson(
     export_version: exportVersion,
     exported_at: clock.now().toISOString(),
     user,
-    password: await passwords.describe(user.id),
+    password_changed_at: (await passwords.describe(user.id))?.changed_at ?? null,
     sessions: await sessions.listAll(user.id),
     former_emails: (await emailChange.listReserved(user.id)).map(({ email, reserved_until }) => ({
       email,
