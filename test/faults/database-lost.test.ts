@@ -66,6 +66,14 @@ const bodies: Record<string, object> = {
   'PATCH /auth/users/{user_id}': { is_active: false },
   'POST /auth/introspect': { token: 'x' },
   'POST /auth/revoke': { token: 'x' },
+  'POST /auth/change-email': { token: 'x' },
+  'POST /auth/change-email/undo': { token: 'x' },
+  'POST /auth/verify-email': { token: 'x' },
+  'POST /auth/verify-email/request': { email: 'ann@example.com' },
+  'POST /auth/forgot-password': { email: 'ann@example.com' },
+  'POST /auth/reset-password': { token: 'x', new_password: `${password}2` },
+  'POST /auth/invitations': { email: 'invited@example.com' },
+  'POST /auth/invitations/accept': { token: 'x', password, name: 'Ann' },
 };
 /** What is answered from memory. */
 const needNoDatabase = ['GET /health/live', 'GET /health/ready', 'GET /.well-known/jwks.json'];
