@@ -29,7 +29,10 @@ export async function* exportPerson(
       reserved_until,
     })),
     links: await mailLinks.describe(user.id),
-    invitation: await invitations.findTo(requireEmailAddress(user.email).email_key),
+    // It names whoever has the address, which is not shown to somebody who only claims it.
+    invitation: user.email_verified
+      ? await invitations.findTo(requireEmailAddress(user.email).email_key)
+      : undefined,
   };
   yield JSON.stringify(parts).slice(0, -1);
   yield ',"mails":[';
