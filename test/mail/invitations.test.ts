@@ -304,6 +304,8 @@ journey(
       const token = await tokenTo(a);
       const thief = await a.signUp('ADA@example.com', { name: 'Thief' });
       const session = (await a.logIn(email)).body;
+      const held = await a.request('GET', '/auth/me/export', { token: session.access_token });
+      assert.deepEqual([held.status, held.body.invitation], [200, undefined], 'whom it is for is not theirs');
       const { kernel } = a.doorward;
       // Where mails are sent, another address waits for its confirmation.
       await kernel.db.transaction((tx) =>
