@@ -213,7 +213,9 @@ onEachDatabase(({ name, createUrl }) => {
     assert.ok(!server.output.stdout.includes(secretMark), 'a secret is in the log');
     assert.equal(server.output.stderr, '');
     assert.doesNotMatch(server.output.stdout, /"level":"error"/);
-    const seen = [200, 201, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422];
+    // That the fuzzer gets everywhere. What a short run may well miss is asked of the long ones alone.
+    const rare = total < 4000 ? [] : [201, 204, 405, 409, 413, 415];
+    const seen = [200, 400, 401, 403, 404, 422, ...rare];
     assert.deepEqual(
       seen.filter((status) => !statuses.has(status)),
       [],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { reserve } from '../../src/features/email-change/store.ts';
 import { assertFailure, assertToken, type Journey, journey, password } from '../support/journey.ts';
 import { openMailbox } from '../support/mailbox.ts';
 import { checkEveryAnswer } from '../support/openapi-conformance.ts';
@@ -266,6 +267,14 @@ journey(
     const { id } = (await j.request('GET', '/auth/me', { token: evil.access_token })).body;
     await doorward.kernel.db.transaction(async (tx) => {
       await doorward.accounts.apply(tx, id, { email: ada }, 'owner');
+      const now = doorward.kernel.clock.now().getTime();
+      await reserve(tx, {
+        email_key: 'evil@evil.example',
+        email: 'evil@evil.example',
+        user_id: id,
+        reserved_at: new Date(now).toISOString(),
+        reserved_until: new Date(now + 86_400_000).toISOString(),
+      });
       await doorward.outbox.enqueue(tx, {
         kind: 'email_changed',
         to: 'evil@evil.example',
