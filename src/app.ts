@@ -1,4 +1,4 @@
-import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import Fastify, {
   type FastifyBaseLogger,
@@ -9,6 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
+import { METHODS } from './http/node-http.ts';
 import { securityHeaders, sendNotFound } from './http/replies.ts';
 import { LazyChildLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';

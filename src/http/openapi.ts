@@ -1,9 +1,9 @@
-import { STATUS_CODES } from 'node:http';
 import fastifySwagger, { type SwaggerTransformObject } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import { DoorwardError } from '../errors.ts';
 import type { Access } from './access.ts';
+import { STATUS_CODES } from './node-http.ts';
 import { sendError } from './replies.ts';
 import { ErrorBody, ValidationErrorBody } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Server, STATUS_CODES } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type {
   ConnectionError,
@@ -10,6 +10,7 @@ import type {
 } from 'fastify';
 import { type FailureCode, failures } from '../errors.ts';
 import { BODY_LIMIT } from './body-parsers.ts';
+import { STATUS_CODES } from './node-http.ts';
 import { failureBody, securityHeaders, sendFailure } from './replies.ts';
 
 /** What Node's HTTP parser refuses, by the code of its error; anything else is a bad request. */

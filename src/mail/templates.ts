@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { Liquid } from 'liquidjs';
+import type { Liquid } from 'liquidjs';
 import { faultOf, readFolder } from './folder.ts';
 import type { MailKind } from './kinds.ts';
 
@@ -63,6 +64,7 @@ export function readTemplates(folder: string | undefined): Templates {
 }
 
 function createEngine(templates: Record<string, string>, format: TemplateFormat): Liquid {
+  const { Liquid } = createRequire(import.meta.url)('liquidjs') as typeof import('liquidjs');
   const engine = new Liquid({
     templates,
     cache: true,
