@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AbortedTransactionError,
@@ -16,7 +17,7 @@ import {
   type SqlBool,
   sql,
 } from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
 import { DoorwardError } from '../errors.ts';
 import type { Database, Ddl, Migration, PendingMigration, PoolUse, Tables, Transaction } from './database.ts';
 import { databaseError, isRetryable } from './database-errors.ts';
@@ -321,13 +322,15 @@ function createPool(
   statementTimeoutMs: number,
   { poolSize, waitMs, onError }: PostgresOptions,
 ): pg.Pool {
-  const pool = new pg.Pool({
+  // Here, and not when this file is loaded: who has SQLite need not have the driver in memory.
+  const { Pool, types } = createRequire(import.meta.url)('pg') as typeof pg;
+  const pool = new Pool({
     connectionString: url,
     max: poolSize,
     connectionTimeoutMillis: waitMs,
     keepAlive: true,
     application_name: 'doorward',
-    types: { getTypeParser },
+    types: createTypeParsers(types),
     // A server that is gone without a word answers nothing, not even that the statement took too long.
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + 1000 } : {}),
     onConnect: async (client) => {
@@ -356,13 +359,15 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-const textParsers = new Map<number, (value: string) => unknown>([
-  [pg.types.builtins.INT8, Number],
-  [pg.types.builtins.TIMESTAMPTZ, toRfc3339],
-]);
-
-function getTypeParser(oid: number, format?: 'text' | 'binary') {
-  return (format !== 'binary' && textParsers.get(oid)) || pg.types.getTypeParser(oid, format);
+function createTypeParsers(types: typeof pg.types): Pick<typeof pg.types, 'getTypeParser'> {
+  const textParsers = new Map<number, (value: string) => unknown>([
+    [types.builtins.INT8, Number],
+    [types.builtins.TIMESTAMPTZ, toRfc3339],
+  ]);
+  return {
+    getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+      (format !== 'binary' && textParsers.get(oid)) || types.getTypeParser(oid, format),
+  };
 }
 
 /** `2026-11-23 12:00:00.123456+00` as `2026-11-23T12:00:00.123Z`; what has no such form (`infinity`) as it is. */
