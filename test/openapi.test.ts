@@ -73,6 +73,7 @@ describe('every answer is as the document says', () => {
       ['GET', '/auth/users?count=true&limit=1', admin, 200],
       ['POST', '/auth/users', { ...admin, json: { ...ada, email: 'new@example.com', is_admin: true } }, 201],
       ['GET', '/auth/users/2', admin, 200],
+      ['GET', '/auth/users/2/life-cycle', admin, 200],
       ['PATCH', '/auth/users/2', { ...admin, json: { name: 'Grace' } }, 200],
       ['POST', '/auth/users/2/deactivate', admin, 200],
       ['POST', '/auth/users/2/activate', admin, 200],
@@ -253,6 +254,7 @@ describe('every answer is as the document says', () => {
     ]);
     for (const [method, path] of [
       ['GET', '/auth/users/99'],
+      ['GET', '/auth/users/99/life-cycle'],
       ['PATCH', '/auth/users/99'],
       ['DELETE', '/auth/users/99'],
       ['POST', '/auth/users/99/activate'],

@@ -31,6 +31,15 @@ export type InvitationRead = {
   expires_at: string;
   state: 'pending' | 'expired';
 };
+export type UserLifeCycle = {
+  state: 'pending' | 'active' | 'suspended' | 'deletion_scheduled';
+  transitions: {
+    to: 'pending' | 'active' | 'suspended' | 'deletion_scheduled' | 'erased';
+    action: 'activate' | 'deactivate' | 'set_email' | 'delete';
+    refused_because: 'cannot_deactivate_self' | 'cannot_delete_self' | 'last_admin' | null;
+  }[];
+  demotion_refused_because: 'cannot_deactivate_self' | 'cannot_delete_self' | 'last_admin' | null;
+};
 export type AuditEvent = {
   id: string;
   time: string;
@@ -265,6 +274,7 @@ export interface Api {
     response: UserRead;
   };
   'DELETE /auth/users/{user_id}': { body: undefined; response: undefined };
+  'GET /auth/users/{user_id}/life-cycle': { body: undefined; response: UserLifeCycle };
   'POST /auth/users/{user_id}/activate': { body: undefined; response: UserRead };
   'POST /auth/users/{user_id}/deactivate': { body: undefined; response: UserRead };
   'POST /auth/users/{user_id}/unlock': { body: undefined; response: undefined };

@@ -45,6 +45,7 @@ const forAdmins: Request[] = [
   ['GET', '/auth/users'],
   ['POST', '/auth/users', { json: { email: 'new@example.com', password, name: 'New' } }],
   ['GET', '/auth/users/:user'],
+  ['GET', '/auth/users/:user/life-cycle'],
   ['PATCH', '/auth/users/:user', { json: { name: 'New' } }],
   ['DELETE', '/auth/users/:user'],
   ['POST', '/auth/users/:user/activate'],

@@ -48,6 +48,7 @@ const operations: readonly Operation[] = [
   { method: 'GET', path: '/auth/users', query: listQuery },
   { method: 'POST', path: '/auth/users', body: { ...account, is_admin: 'boolean', is_active: 'boolean' } },
   { method: 'GET', path: '/auth/users/:id' },
+  { method: 'GET', path: '/auth/users/:id/life-cycle' },
   {
     method: 'PATCH',
     path: '/auth/users/:id',

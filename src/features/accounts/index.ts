@@ -14,6 +14,7 @@ import {
   type PreparedAccount,
   prepareAccount,
 } from './create.ts';
+import { describeLife, type LifeCycle } from './describe-life.ts';
 import { type ImportedAccount, importAccounts } from './import.ts';
 import type { Mover } from './life-cycle.ts';
 import { lockRecipient } from './recipient.ts';
@@ -23,6 +24,8 @@ import { findUser, findUserByEmailKey, hasAdmin, type User } from './store.ts';
 export type { AccountChanges, AccountSteps } from './change.ts';
 export type { NewAccount, PreparedAccount } from './create.ts';
 export { requireEmailAddress, requireLocale } from './create.ts';
+export type { LifeCycle } from './describe-life.ts';
+export { lifeCycleActions } from './describe-life.ts';
 export type { ImportedAccount } from './import.ts';
 export { type AccountState, type Mover, stateOf, transitions } from './life-cycle.ts';
 export { accountMigrations } from './migrations.ts';
@@ -58,6 +61,8 @@ export interface Accounts {
   erase(tx: Transaction, userId: number, mover: Mover): Promise<void>;
   /** See `close.ts`. */
   close(input: Parameters<typeof closeAccount>[2]): Promise<void>;
+  /** See `describe-life.ts`. */
+  describeLife(userId: number, actorId: number | undefined): Promise<LifeCycle>;
   find(userId: number, db?: Kysely<Tables>): Promise<User | undefined>;
   /** The account with this address in any spelling. */
   findByEmail(email: string, db?: Kysely<Tables>): Promise<User | undefined>;
@@ -87,6 +92,7 @@ export function createAccounts(
     eraseAgain: (tx, userId) => eraseAgain(kernel, tx, userId),
     erase: (tx, userId, mover) => eraseAccount(kernel, tx, userId, mover),
     close: (input) => closeAccount(kernel, passwords, input),
+    describeLife: (userId, actorId) => describeLife(kernel, userId, actorId),
     find: (userId, connection = db.read) => findUser(connection, userId),
     async findByEmail(email, connection = db.read) {
       const address = parseEmailAddress(email);

@@ -7,6 +7,9 @@ import type { User } from './store.ts';
  */
 export type AccountState = 'invited' | 'pending' | 'active' | 'suspended' | 'deletion_scheduled' | 'erased';
 
+/** Those of an account that exists. */
+export type LivingState = Exclude<AccountState, 'invited' | 'erased'>;
+
 /** Who moves an account on: its owner (who has a session, a password or the mailbox), an administrator, the clock. */
 export type Mover = 'owner' | 'administrator' | 'system';
 
@@ -49,7 +52,7 @@ export function stateOf({
   is_active,
   email_verified,
   delete_after,
-}: Pick<User, 'is_active' | 'email_verified' | 'delete_after'>): AccountState {
+}: Pick<User, 'is_active' | 'email_verified' | 'delete_after'>): LivingState {
   if (delete_after !== null) return 'deletion_scheduled';
   if (!is_active) return 'suspended';
   return email_verified ? 'active' : 'pending';

@@ -170,8 +170,8 @@ export async function deleteUser(tx: Transaction, id: number): Promise<void> {
 }
 
 /** Whether an active admin other than `id` exists. */
-export async function hasOtherActiveAdmin(tx: Transaction, id: number): Promise<boolean> {
-  const other = await tx
+export async function hasOtherActiveAdmin(db: Kysely<Tables>, id: number): Promise<boolean> {
+  const other = await db
     .selectFrom('users')
     .select('id')
     .where('is_active', '=', true)

@@ -1,6 +1,6 @@
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import type { AccountChanges, Accounts, NewAccount, User } from '../accounts/index.ts';
+import type { AccountChanges, Accounts, LifeCycle, NewAccount, User } from '../accounts/index.ts';
 import type { Throttle } from '../throttle/index.ts';
 import { type ListInput, listPage, type UserPage } from './list.ts';
 import { currentSetupToken, setUp } from './setup.ts';
@@ -14,6 +14,8 @@ export interface Admin {
   create(account: NewAccount): Promise<User>;
   /** @throws DoorwardError `user_not_found`. */
   find(userId: number): Promise<User>;
+  /** What an administrator may do about the user's state. @throws DoorwardError `user_not_found`. */
+  describeLife(userId: number, actorId?: number): Promise<LifeCycle>;
   /** @throws DoorwardError `user_not_found`, `email_taken`, `last_admin`, `cannot_deactivate_self`. */
   change(userId: number, changes: AccountChanges, actorId?: number): Promise<User>;
   /** @throws DoorwardError `user_not_found`, `last_admin`, `cannot_delete_self`. */
@@ -40,6 +42,7 @@ export function createAdmin(
       if (user === undefined) throw new DoorwardError('user_not_found');
       return user;
     },
+    describeLife: (userId, actorId) => accounts.describeLife(userId, actorId),
     change(userId, changes, actorId) {
       if (changes.is_active === false && userId === actorId)
         throw new DoorwardError('cannot_deactivate_self');

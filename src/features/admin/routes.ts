@@ -16,6 +16,7 @@ import {
   UserPath,
   UserRead,
 } from '../../http/schema.ts';
+import { lifeCycleActions } from '../accounts/index.ts';
 import type { Admin } from './index.ts';
 
 const Sort = OneOf(['id', '-id', 'email', '-email', 'name', '-name', 'created_at', '-created_at'], {
@@ -34,6 +35,27 @@ const ListUsers = Type.Object({
   cursor: Type.Optional(Text({ maxLength: 2048 })),
   count: QueryBoolean({ default: false }),
 });
+
+const Refusal = Type.Union(
+  [OneOf(['cannot_deactivate_self', 'cannot_delete_self', 'last_admin']), Type.Null()],
+  { description: 'The code that it would be refused with just now.' },
+);
+const UserLifeCycle = Closed(
+  {
+    state: OneOf(['pending', 'active', 'suspended', 'deletion_scheduled']),
+    transitions: Type.Array(
+      Closed({
+        to: OneOf(['pending', 'active', 'suspended', 'deletion_scheduled', 'erased']),
+        action: OneOf([...lifeCycleActions], {
+          description: '`set_email`: another address by `PATCH`, which the administrator vouches for.',
+        }),
+        refused_because: Refusal,
+      }),
+    ),
+    demotion_refused_because: Refusal,
+  },
+  { title: 'UserLifeCycle' },
+);
 
 export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -95,6 +117,22 @@ export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
         },
       },
       (request) => admin.find(request.params.user_id),
+    );
+
+    app.get(
+      '/users/:user_id/life-cycle',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'get_user_life_cycle',
+          summary: 'The state of a user, and what an administrator may do about it',
+          description: 'What a rule refuses just now is told with the code of the failure.',
+          params: UserPath,
+          response: { 200: UserLifeCycle, ...mayFail(404) },
+        },
+      },
+      (request) => admin.describeLife(request.params.user_id, request.auth.user.id),
     );
 
     app.patch(
