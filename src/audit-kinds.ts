@@ -40,6 +40,8 @@ export const auditKinds = {
   'password.changed': 'success',
   /** Somebody else set it, or the owner by a mail. */
   'password.reset': 'success',
+  /** An administrator had a mail sent that resets it. */
+  'password.reset_sent': 'success',
   /** Whoever proved the address did not set it. */
   'password.removed': 'success',
   /** The current password was wrong where it was asked for again. */

@@ -34,6 +34,7 @@ export const failures = {
   email_taken: [409, 'Email already taken'],
   service_name_taken: [409, 'Service name already taken'],
   only_usable_key: [409, 'The only usable key cannot be retired'],
+  account_suspended: [409, 'Account is suspended'],
   last_admin: [409, 'At least one active admin must remain'],
 
   bad_request: [400, 'Bad request'],

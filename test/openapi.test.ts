@@ -74,6 +74,7 @@ describe('every answer is as the document says', () => {
       ['POST', '/auth/users', { ...admin, json: { ...ada, email: 'new@example.com', is_admin: true } }, 201],
       ['GET', '/auth/users/2', admin, 200],
       ['GET', '/auth/users/2/life-cycle', admin, 200],
+      ['POST', '/auth/users/2/reset-password', admin, 202],
       ['PATCH', '/auth/users/2', { ...admin, json: { name: 'Grace' } }, 200],
       ['POST', '/auth/users/2/deactivate', admin, 200],
       ['POST', '/auth/users/2/activate', admin, 200],
@@ -102,6 +103,8 @@ describe('every answer is as the document says', () => {
     const asUser = { token: user.access_token };
     const service = { headers: { authorization: await serviceCredential(test) } };
     const { body: sessions } = await test.request('GET', '/auth/me/sessions', asUser);
+    const third = await test.signIn();
+    const [thirds] = await test.doorward.sessions.list(third.id);
     const { body: revocations, headers } = await test.request('GET', '/auth/revocations');
     assert.equal(revocations, undefined);
     await expectAnswers(test, [
@@ -111,6 +114,9 @@ describe('every answer is as the document says', () => {
       ['GET', '/auth/users/2/sessions', admin, 200],
       ['GET', '/auth/users/99/sessions', admin, 404],
       ['DELETE', '/auth/users/99/sessions', admin, 404],
+      ['DELETE', '/auth/users/99/sessions/x', admin, 404],
+      ['DELETE', '/auth/users/2/sessions/x', admin, 404],
+      ['DELETE', `/auth/users/${third.id}/sessions/${thirds?.id}`, admin, 204],
       ['POST', '/auth/introspect', { ...service, form: { token: user.access_token } }, 200],
       ['POST', '/auth/introspect', { ...service, json: { token: 'x' } }, 200],
       ['DELETE', '/auth/me/sessions', asUser, 204],
@@ -255,6 +261,7 @@ describe('every answer is as the document says', () => {
     for (const [method, path] of [
       ['GET', '/auth/users/99'],
       ['GET', '/auth/users/99/life-cycle'],
+      ['POST', '/auth/users/99/reset-password'],
       ['PATCH', '/auth/users/99'],
       ['DELETE', '/auth/users/99'],
       ['POST', '/auth/users/99/activate'],
@@ -265,6 +272,7 @@ describe('every answer is as the document says', () => {
       await expectAnswers(test, [[method, path, { ...asAdmin, ...json }, 404]]);
     }
     await test.doorward.admin.change(other.id, { is_active: false });
+    await expectAnswers(test, [['POST', `/auth/users/${other.id}/reset-password`, asAdmin, 409]]);
     await expectAnswers(test, [
       ['GET', '/auth/me', user, 403],
       ['POST', '/auth/login', { form: { username: other.email, password } }, 403],

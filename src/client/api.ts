@@ -70,6 +70,7 @@ export type AuditEvent = {
     | 'session.ended'
     | 'password.changed'
     | 'password.reset'
+    | 'password.reset_sent'
     | 'password.removed'
     | 'password.refused'
     | 'email_change.asked'
@@ -186,6 +187,7 @@ export interface Api {
     body: { token?: string; email?: string; code?: string; new_password: string };
     response: { message: string };
   };
+  'POST /auth/users/{user_id}/reset-password': { body: undefined; response: { message: string } };
   'GET /auth/me/export': { body: undefined; response: Record<string, unknown> };
   'POST /auth/me/password': {
     body: { current_password: string; new_password: string };
@@ -310,4 +312,5 @@ export interface Api {
   'GET /auth/revocations': { body: undefined; response: undefined };
   'GET /auth/users/{user_id}/sessions': { body: undefined; response: SessionRead[] };
   'DELETE /auth/users/{user_id}/sessions': { body: undefined; response: undefined };
+  'DELETE /auth/users/{user_id}/sessions/{sid}': { body: undefined; response: undefined };
 }

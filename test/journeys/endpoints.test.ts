@@ -48,6 +48,8 @@ const forAdmins: Request[] = [
   ['GET', '/auth/users/:user/life-cycle'],
   ['PATCH', '/auth/users/:user', { json: { name: 'New' } }],
   ['DELETE', '/auth/users/:user'],
+  ['POST', '/auth/users/:user/reset-password'],
+  ['DELETE', '/auth/users/:user/sessions/x'],
   ['POST', '/auth/users/:user/activate'],
   ['POST', '/auth/users/:user/deactivate'],
 ];

@@ -63,6 +63,8 @@ const operations: readonly Operation[] = [
   { method: 'GET', path: '/auth/me/sessions' },
   { method: 'DELETE', path: '/auth/me/sessions/:id' },
   { method: 'GET', path: '/auth/users/:id/sessions' },
+  { method: 'DELETE', path: '/auth/users/:id/sessions/x' },
+  { method: 'POST', path: '/auth/users/:id/reset-password' },
   { method: 'GET', path: '/.well-known/jwks.json' },
   { method: 'GET', path: '/health/live' },
   { method: 'GET', path: '/health/ready' },

@@ -7,6 +7,7 @@ import type { Throttle } from '../throttle/index.ts';
 import { askForReset } from './ask.ts';
 import { prepareReset } from './prepare.ts';
 import { resetPassword } from './reset.ts';
+import { sendReset } from './send.ts';
 
 export { recoveryRoutes } from './routes.ts';
 
@@ -14,6 +15,8 @@ export { recoveryRoutes } from './routes.ts';
 export interface Recovery {
   /** See `ask.ts`. */
   ask(input: Parameters<typeof askForReset>[1]): Promise<void>;
+  /** See `send.ts`. */
+  send(userId: number): Promise<void>;
   /** See `reset.ts`. */
   reset(input: Parameters<typeof resetPassword>[2]): Promise<void>;
 }
@@ -30,6 +33,7 @@ export function createRecovery(kernel: Kernel, features: RecoveryFeatures): Reco
   features.outbox.onPrepare('reset_password', prepareReset(kernel, features));
   return {
     ask: (input) => askForReset(features, input),
+    send: (userId) => sendReset(kernel, features, userId),
     reset: (input) => resetPassword(kernel, features, input),
   };
 }

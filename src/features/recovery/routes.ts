@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { BrowserRules } from '../../http/browser.ts';
 import { ProofFields, readProof } from '../../http/proof.ts';
-import { Closed, Email, Message, mayFail, NewPassword } from '../../http/schema.ts';
+import { Closed, Email, Message, mayFail, NewPassword, UserPath } from '../../http/schema.ts';
 import { digestBrowser } from '../mail-links/index.ts';
 import type { Recovery } from './index.ts';
 
@@ -51,6 +51,26 @@ export function recoveryRoutes(recovery: Recovery, browser: BrowserRules): Fasti
           sent: 'token' in sent ? { ...sent, browser: browser.readCookie(request, 'mark') ?? null } : sent,
         });
         return { message: 'Password reset successfully' };
+      },
+    );
+
+    app.post(
+      '/users/:user_id/reset-password',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'send_password_reset',
+          summary: 'Mail a user the link that resets the password',
+          description:
+            'Whatever the limits on asking for mails. The password stays as it is until the link is used.',
+          params: UserPath,
+          response: { 202: Message, ...mayFail(404, 409) },
+        },
+      },
+      async (request, reply) => {
+        await recovery.send(request.params.user_id);
+        return reply.code(202).send({ message: 'A mail is on its way' });
       },
     );
   };

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { DoorwardError, ValidationError } from '../../errors.ts';
 import type { BrowserRules } from '../../http/browser.ts';
-import { AnyPassword, Closed, mayFail, NoContent, OneOf, Text, UserPath } from '../../http/schema.ts';
+import { AnyPassword, Closed, mayFail, NoContent, OneOf, Text, UserId, UserPath } from '../../http/schema.ts';
 import { deviceTokenTtlSeconds } from '../throttle/index.ts';
 import type { Sessions } from './index.ts';
 import type { LoggedIn } from './login.ts';
@@ -328,6 +328,26 @@ export function userSessionRoutes(
       async (request, reply) => {
         await requireUser(request.params.user_id);
         await sessions.end(request.params.user_id, 'revoked_by_admin');
+        return reply.code(204).send();
+      },
+    );
+
+    app.delete(
+      '/users/:user_id/sessions/:sid',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['users'],
+          operationId: 'end_user_session',
+          summary: 'End one session of a user',
+          params: Type.Object({ user_id: UserId, sid: Text({ maxLength: 64 }) }),
+          response: { 204: NoContent, ...mayFail(404) },
+        },
+      },
+      async (request, reply) => {
+        const { user_id, sid } = request.params;
+        await requireUser(user_id);
+        await sessions.end(user_id, 'revoked_by_admin', { sid });
         return reply.code(204).send();
       },
     );
