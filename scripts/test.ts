@@ -28,9 +28,9 @@ function newest(files: readonly string[]): number {
 
 function isBuilt(): boolean {
   const built = globSync('dist/cli/main.js', { cwd: root });
-  const sources = globSync(['src/**/*.ts', 'src/mail/{messages,templates}/*'], { cwd: root }).filter(
-    (file) => !file.endsWith('.test.ts'),
-  );
+  const sources = globSync(['src/**/*.ts', 'src/mail/{messages,templates}/*', 'console/{*.*,src/**/*.*}'], {
+    cwd: root,
+  }).filter((file) => !file.endsWith('.test.ts'));
   return (
     built.length > 0 &&
     newest(built) > newest([...sources, 'tsconfig.json', 'tsconfig.build.json', 'package.json'])
@@ -41,6 +41,9 @@ const begin = performance.now();
 if (!isBuilt()) run('Build (scripts/build.ts)', process.execPath, ['scripts/build.ts']);
 run('Format and lint (biome check)', command('biome'), ['check', '.']);
 run('Types (tsc)', command('tsc'), ['--noEmit']);
+// Each of the two documents has a router of its own, which the types of all its links are made of.
+for (const project of ['console', 'console/src/account', 'console/src/console'])
+  run(`Types of the pages (tsc, ${project})`, command('tsc'), ['-p', project]);
 run('Directions of imports (depcruise)', command('depcruise'), ['--config', '.dependency-cruiser.js', 'src']);
 
 const folder = mkdtempSync(join(tmpdir(), 'doorward-test-'));

@@ -1,8 +1,13 @@
-/** Writes src/client/api.ts, the types of the client library, out of the OpenAPI document: `node scripts/write-client-types.ts`. */
+/**
+ * Writes, out of the OpenAPI document, src/client/api.ts, the types of the client library, and
+ * console/src/shared/body-schemas.json, by which the pages check what people enter: `node scripts/write-client-types.ts`.
+ */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDoorward } from '../src/index.ts';
+
+const root = join(import.meta.dirname, '..');
 
 interface Schema {
   $ref?: string;
@@ -14,6 +19,9 @@ interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   additionalProperties?: boolean | Schema;
+  format?: string;
+  minLength?: number;
+  maxLength?: number;
 }
 
 interface Content {
@@ -55,8 +63,7 @@ function typeOf(schema: Schema | undefined): string {
 
 const jsonOf = (content: Content | undefined) => content?.content?.['application/json']?.schema;
 
-/** The text of src/client/api.ts as the routes are now. */
-export async function clientTypes(): Promise<string> {
+async function readDocument(): Promise<Document> {
   const doorward = await createDoorward({
     DATABASE_URL: 'sqlite::memory:',
     LOG_LEVEL: 'silent',
@@ -64,8 +71,45 @@ export async function clientTypes(): Promise<string> {
   });
   const answer = await (await doorward.app()).inject('/openapi.json');
   await doorward.close();
-  const { paths, components }: Document = answer.json();
+  return answer.json();
+}
 
+/** What the pages need of a body's schema: nothing that only documents. */
+function slim({ type, const: constant, enum: values, anyOf, format, ...schema }: Schema): Schema {
+  const { items, properties, required, minLength, maxLength } = schema;
+  return JSON.parse(
+    JSON.stringify({
+      type,
+      const: constant,
+      enum: values,
+      anyOf: anyOf?.map(slim),
+      format,
+      minLength,
+      maxLength,
+      items: items && slim(items),
+      properties:
+        properties &&
+        Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, slim(field)])),
+      required,
+    }),
+  );
+}
+
+/** The text of console/src/shared/body-schemas.json as the routes are now. */
+export async function bodySchemas(): Promise<string> {
+  const { paths } = await readDocument();
+  const schemas = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { requestBody }]) => {
+      const schema = jsonOf(requestBody);
+      return schema === undefined ? [] : [[`${method.toUpperCase()} ${path}`, slim(schema)]];
+    }),
+  );
+  return format('console/src/shared/body-schemas.json', JSON.stringify(Object.fromEntries(schemas)));
+}
+
+/** The text of src/client/api.ts as the routes are now. */
+export async function clientTypes(): Promise<string> {
+  const { paths, components } = await readDocument();
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { requestBody, responses }]) => {
       const [, success] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? [];
@@ -83,9 +127,12 @@ export async function clientTypes(): Promise<string> {
     '/** JSON bodies of requests and of their successful answers. */',
     `export interface Api {\n${own.map((operation) => operation.text).join('\n')}\n}\n`,
   ].join('\n');
-  const root = join(import.meta.dirname, '..');
+  return format('src/client/api.ts', text);
+}
+
+function format(path: string, text: string): string {
   const biome = join(root, 'node_modules', '.bin', 'biome');
-  const formatted = spawnSync(biome, ['check', '--write', '--stdin-file-path=src/client/api.ts'], {
+  const formatted = spawnSync(biome, ['check', '--write', `--stdin-file-path=${path}`], {
     cwd: root,
     input: text,
     encoding: 'utf8',
@@ -95,5 +142,6 @@ export async function clientTypes(): Promise<string> {
 }
 
 if (import.meta.main) {
-  writeFileSync(join(import.meta.dirname, '..', 'src', 'client', 'api.ts'), await clientTypes());
+  writeFileSync(join(root, 'src/client/api.ts'), await clientTypes());
+  writeFileSync(join(root, 'console/src/shared/body-schemas.json'), await bodySchemas());
 }

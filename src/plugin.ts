@@ -25,6 +25,7 @@ import { installClientAddress } from './http/client-address.ts';
 import { installCors } from './http/cors.ts';
 import { createGuards, createServiceGuard, type Guards } from './http/guards.ts';
 import { registerOpenApi } from './http/openapi.ts';
+import { registerPages } from './http/pages.ts';
 import { installReplies, refuseOtherMethods, sendNotFound } from './http/replies.ts';
 import { installRequestLog } from './http/request-log.ts';
 import { createSerializerCompiler } from './http/serialization.ts';
@@ -43,6 +44,8 @@ export interface PluginOptions {
   docs?: boolean;
   /** `/health/live` and `/health/ready` at the root of the host. */
   health?: boolean;
+  /** The pages for people, `/account` and `/console` at the root of the host, unless PAGES switches them off. */
+  pages?: boolean;
 }
 
 /** Of a header that is kept. */
@@ -54,7 +57,7 @@ const maxHeaderLength = 512;
  */
 export function createPlugin(core: Core, isDraining: () => boolean): FastifyPluginAsync<PluginOptions> {
   const plugin: FastifyPluginAsync<PluginOptions> = async (host, options) => {
-    const { prefix = '/auth', docs = true, health = true } = options;
+    const { prefix = '/auth', docs = true, health = true, pages = true } = options;
     const browser = createBrowserRules(core.settings);
     const guards = createGuards(core.sessions.authenticate, browser);
     // Overwritten by the guards; a route without a guard that reads it fails instead of seeing nobody.
@@ -71,6 +74,8 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
       app.setSerializerCompiler(createSerializerCompiler());
       const finish = refuseOtherMethods(app);
       if (docs) await registerOpenApi(app, { prefix, version, title: 'Doorward' });
+      if (pages && core.settings.PAGES === 'on')
+        await registerPages(app, { prefix, version, settings: core.settings });
       installAccess(app, { ...guards, service: createServiceGuard(core.services.authenticate) });
       app.register(keyRoutes(core.keys));
       // Once the body is read: what reads it would lose the context. What only reads leaves nothing to be told of it.

@@ -298,6 +298,7 @@ const definitions = {
     'Where the pages are that links in mails lead to. By default PUBLIC_URL/account.',
     isHttpOrigin,
   ),
+  PAGES: choice(['on', 'off'], 'Whether the pages for people are served, under /account and /console.'),
   PRODUCT_NAME: text(
     'Doorward',
     'a text of 1 to 60 characters without control characters',

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import chromium from '@sparticuz/chromium';
 import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core';
 
@@ -24,7 +24,9 @@ const unpackedFolder = join(root, 'node_modules', '.cache', 'doorward-chromium')
  * is the same everywhere, or those of the machine, which may have more scripts.
  */
 export async function startChromium({ fonts = 'package' }: { fonts?: 'package' | 'machine' } = {}): Promise<{
-  open(origin: string): Promise<TestPage>;
+  /** `locale`: the language of the browser. */
+  open(origin: string, options?: { locale?: string }): Promise<TestPage>;
+  screenshot(page: Page, name: string): Promise<void>;
   close(): Promise<void>;
 }> {
   const folder = await mkdtemp(join(tmpdir(), 'doorward-chromium-'));
@@ -42,8 +44,9 @@ export async function startChromium({ fonts = 'package' }: { fonts?: 'package' |
     },
   });
   return {
-    open: async (origin) =>
-      openPage(await browser.newContext({ viewport: { width: 1280, height: 900 } }), origin),
+    open: async (origin, options = {}) =>
+      openPage(await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }), origin),
+    screenshot,
     async close() {
       await browser.close();
       await rm(folder, { recursive: true, force: true });
@@ -90,16 +93,21 @@ async function openPage(context: BrowserContext, origin: string): Promise<TestPa
   await page.addInitScript(`document.addEventListener('securitypolicyviolation', (event) =>
     window.reportCspViolation(event.violatedDirective + ' ' + event.blockedURI))`);
   page.on('console', (message) => {
+    // A refusal (4xx) is an answer that a page reckons with; Chromium calls it an error of the console.
+    if (/^Failed to load resource: the server responded with a status of 4\d\d /.test(message.text())) return;
     if (message.type() === 'error') faults.push(`console: ${message.text()}`);
   });
   page.on('pageerror', (error) => faults.push(`page: ${error.message}`));
   return {
     page,
     faults,
-    async screenshot(name) {
-      await mkdir(screenshotFolder, { recursive: true });
-      await page.screenshot({ path: join(screenshotFolder, `${name}.png`) });
-    },
+    screenshot: (name) => screenshot(page, name),
     close: () => context.close(),
   };
+}
+
+async function screenshot(page: Page, name: string): Promise<void> {
+  const path = join(screenshotFolder, `${name}.png`);
+  await mkdir(dirname(path), { recursive: true });
+  await page.screenshot({ path });
 }

@@ -1,0 +1,6 @@
+import './styles.ts';
+import { RouterProvider } from '@tanstack/react-router';
+import { start } from '../shared/start.tsx';
+import { router } from './router.tsx';
+
+start(['shared', 'access', 'account'], () => <RouterProvider router={router} />);

@@ -1,0 +1,51 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+} from '@tanstack/react-router';
+import { config } from '../shared/config.ts';
+import { NotFound } from '../shared/not-found.tsx';
+
+/** All pages of `/account`. The list of what a path may carry stands with it. */
+const root = createRootRoute({ component: Outlet, notFoundComponent: () => <NotFound home="/" /> });
+
+interface Return {
+  /** Where to go afterwards; see `returnUrl`. */
+  return_to?: string;
+}
+const readReturn = ({ return_to }: Record<string, unknown>): Return =>
+  typeof return_to === 'string' ? { return_to } : {};
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: readReturn,
+  component: lazyRouteComponent(() => import('./login/page.tsx'), 'LoginPage'),
+});
+
+/** Pages of somebody who is signed in. */
+const own = createRoute({
+  getParentRoute: () => root,
+  id: 'own',
+  component: lazyRouteComponent(() => import('./frame.tsx'), 'AccountFrame'),
+});
+
+const profile = createRoute({
+  getParentRoute: () => own,
+  path: '/',
+  component: lazyRouteComponent(() => import('./profile/page.tsx'), 'ProfilePage'),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([login, own.addChildren([profile])]),
+  basepath: `${config.base}/account`,
+  defaultPreload: 'intent',
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,95 @@
+import {
+  Anchor,
+  type CSSVariablesResolver,
+  colorsTuple,
+  createTheme,
+  type MantineColorsTuple,
+} from '@mantine/core';
+import { config } from './config.ts';
+
+const white = [255, 255, 255] as const;
+const black = [0, 0, 0] as const;
+/** The body of the dark scheme. */
+const dark = [36, 36, 36] as const;
+/** WCAG 2.2, 1.4.3, and a little, because tints lie under texts. */
+const leastContrast = 5.2;
+
+type Rgb = readonly [number, number, number];
+
+function parseColor(color: string): Rgb {
+  const at = (index: number) => Number.parseInt(color.slice(index, index + 2), 16);
+  return [at(1), at(3), at(5)];
+}
+
+function mix(one: Rgb, other: Rgb, share: number): Rgb {
+  const part = (index: 0 | 1 | 2) => one[index] + (other[index] - one[index]) * share;
+  return [part(0), part(1), part(2)];
+}
+
+function luminance(color: Rgb): number {
+  const [red = 0, green = 0, blue = 0] = color.map((value) => {
+    const part = value / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+function contrast(one: Rgb, other: Rgb): number {
+  const [lighter = 1, darker = 1] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+/** The colour itself, or as much nearer to `end` as it takes to be read on `ground`. */
+function readableOn(ground: Rgb, color: Rgb, end: Rgb): Rgb {
+  for (let share = 0; share < 1; share += 0.05) {
+    const mixed = mix(color, end, share);
+    if (contrast(mixed, ground) >= leastContrast) return mixed;
+  }
+  return end;
+}
+
+/** Ten shades of the product's colour. Texts and links on light pages are the seventh, on dark ones the fifth. */
+function shadesOf(color: string): MantineColorsTuple {
+  const base = parseColor(color);
+  const onLight = readableOn(white, base, black);
+  const onDark = readableOn(dark, base, white);
+  const shades = [
+    ...[0.92, 0.82, 0.65, 0.45].map((share) => mix(base, white, share)),
+    onDark,
+    mix(base, white, 0.1),
+    onLight,
+    mix(onLight, black, 0.12),
+    mix(onLight, black, 0.24),
+    mix(onLight, black, 0.36),
+  ];
+  const toText = (shade: Rgb) =>
+    `#${shade.map((value) => Math.round(value).toString(16).padStart(2, '0')).join('')}`;
+  return colorsTuple(shades.map(toText));
+}
+
+export const theme = createTheme({
+  colors: { product: shadesOf(config.product.color) },
+  primaryColor: 'product',
+  primaryShade: { light: 6, dark: 6 },
+  autoContrast: true,
+  defaultRadius: 'md',
+  cursorType: 'pointer',
+  // WCAG 2.2, 1.4.1: a link within a text is told by more than its colour.
+  components: { Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }) },
+  headings: { sizes: { h1: { fontSize: '1.6rem', lineHeight: '1.3' } } },
+});
+
+/** Where the library's own colours are too weak to be read (WCAG 2.2, 1.4.3). */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    '--mantine-color-error': 'var(--mantine-color-red-9)',
+    '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
+    '--mantine-color-placeholder': 'var(--mantine-color-gray-7)',
+  },
+  dark: {
+    '--mantine-color-error': 'var(--mantine-color-red-4)',
+    '--mantine-color-dimmed': 'var(--mantine-color-dark-1)',
+    '--mantine-color-placeholder': 'var(--mantine-color-dark-1)',
+  },
+});

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { after, before, type TestContext, test } from 'node:test';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import type { GivenSettings } from '../../src/settings.ts';
+import { type CaughtMail, createTestDoorward, type TestDoorward } from '../../src/testing/index.ts';
+import { startChromium, type TestPage } from './chromium.ts';
+
+const patienceMs = 15_000;
+const widths = [375, 768, 1440];
+
+/** A server with its pages, and people at browsers. */
+export interface Site extends TestDoorward {
+  readonly origin: string;
+  /** A browser of somebody new: no cookies, nothing stored. It ends with the test, which fails by what the pages must not do. */
+  visit(path: string, options?: { language?: string }): Promise<Page>;
+  /** The newest mail to an address. Waits for it. */
+  mailTo(address: string): Promise<CaughtMail & { link: string }>;
+  /** A picture of the page at every width, light and dark, and what axe finds in each. Fails when that is anything. */
+  inspect(page: Page, name: string): Promise<void>;
+}
+
+/**
+ * Tests that have one Chromium, and each a site of its own that it opens. The clock stands at the present time until a
+ * test moves it.
+ */
+export function pageTests(
+  scenarios: Record<string, (open: (settings?: GivenSettings) => Promise<Site>) => Promise<void>>,
+): void {
+  let browser: Awaited<ReturnType<typeof startChromium>>;
+  before(async () => {
+    browser = await startChromium();
+  });
+  after(() => browser?.close());
+  for (const [name, run] of Object.entries(scenarios)) {
+    test(name, async (t) => {
+      const visits: TestPage[] = [];
+      await run((settings) => openSite(t, browser, visits, settings));
+      assert.deepEqual(
+        visits.flatMap(({ faults }) => faults),
+        [],
+      );
+    });
+  }
+}
+
+async function openSite(
+  t: TestContext,
+  browser: Awaited<ReturnType<typeof startChromium>>,
+  visits: TestPage[],
+  settings: GivenSettings = {},
+): Promise<Site> {
+  const PORT = await freePort();
+  const origin = `http://127.0.0.1:${PORT}`;
+  const instance = await createTestDoorward({ PORT, PUBLIC_URL: origin, ...settings }, { now: new Date() });
+  t.after(() => instance.close());
+  await instance.app.listen({ host: '127.0.0.1', port: PORT });
+  return {
+    ...instance,
+    origin,
+    async visit(path, { language = 'en' } = {}) {
+      const visit = await browser.open(origin, { locale: language });
+      visits.push(visit);
+      t.after(() => visit.close());
+      visit.page.setDefaultTimeout(patienceMs);
+      await visit.page.goto(origin + path);
+      return visit.page;
+    },
+    async mailTo(address) {
+      for (const until = Date.now() + patienceMs; ; ) {
+        const mails = (await instance.mails()).filter(({ to }) => to === address);
+        const mail = mails.at(-1);
+        const [link] = /https?:\/\/\S+#token=[\w-]+/.exec(mail?.text ?? '') ?? [];
+        if (mail !== undefined && link !== undefined) return { ...mail, link };
+        if (Date.now() > until) throw new Error(`No mail with a link to ${address}`);
+      }
+    },
+    inspect: (page, name) => inspect(browser, page, name),
+  };
+}
+
+async function inspect(
+  browser: Awaited<ReturnType<typeof startChromium>>,
+  page: Page,
+  name: string,
+): Promise<void> {
+  const found: unknown[] = [];
+  const size = page.viewportSize();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    for (const width of widths) {
+      await page.setViewportSize({ width, height: 900 });
+      await browser.screenshot(page, `pages/${name}-${width}-${colorScheme}`);
+      const isWider = await page.evaluate('document.documentElement.scrollWidth > window.innerWidth');
+      if (isWider) found.push(`${name} is wider than ${width} px`);
+    }
+    const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
+    for (const { id, help, nodes } of violations)
+      found.push({ name, colorScheme, id, help, nodes: nodes.map(({ html }) => html.slice(0, 200)) });
+  }
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+  if (size !== null) await page.setViewportSize(size);
+  assert.deepEqual(found, []);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
