@@ -38,6 +38,36 @@ export interface Input<R extends Route> {
  * @throws ApiError as the server answers, TypeError when the network fails.
  */
 export async function call<R extends Route>(route: R, input: Input<R> = {}): Promise<Answer<R>> {
+  return (await ask(route, input)).answer;
+}
+
+/** A page of a list. */
+export interface Page<Item> {
+  items: Item[];
+  /** What to ask the next page for as `cursor`; undefined on the last one. */
+  next: string | undefined;
+  /** How many there are in all, where that was asked for. */
+  total: number | undefined;
+}
+
+type ListRoute = { [R in Route]: Answer<R> extends unknown[] ? R : never }[Route];
+
+/** Asks for a page of a list. @throws as `call`. */
+export async function callPage<R extends ListRoute>(
+  route: R,
+  input: Input<R> = {},
+): Promise<Page<Answer<R>[number]>> {
+  const { answer, headers } = await ask(route, input);
+  const [, link] = /<([^>]*)>; rel="next"/.exec(headers.get('link') ?? '') ?? [];
+  const next = link === undefined ? null : new URL(link, location.origin).searchParams.get('cursor');
+  const total = headers.get('x-total-count');
+  return { items: answer, next: next ?? undefined, total: total === null ? undefined : Number(total) };
+}
+
+async function ask<R extends Route>(
+  route: R,
+  input: Input<R>,
+): Promise<{ answer: Answer<R>; headers: Headers }> {
   const { body, signal } = input;
   const [method = ''] = route.split(' ');
   const response = await client.fetch(pathOf(route, input), {
@@ -49,7 +79,7 @@ export async function call<R extends Route>(route: R, input: Input<R> = {}): Pro
   });
   const text = await response.text();
   const answer = text === '' ? undefined : parse(text);
-  if (response.ok) return answer as Answer<R>;
+  if (response.ok) return { answer: answer as Answer<R>, headers: response.headers };
   const failure = answer as { code?: string; detail?: unknown } | undefined;
   throw new ApiError(response.status, failure?.code ?? 'unknown', failure?.detail ?? response.statusText);
 }
