@@ -33,6 +33,7 @@ export const failures = {
   already_invited: [409, 'Already invited'],
   email_taken: [409, 'Email already taken'],
   service_name_taken: [409, 'Service name already taken'],
+  shared_secret_signs: [409, 'ALGORITHM is HS256'],
   only_usable_key: [409, 'The only usable key cannot be retired'],
   account_suspended: [409, 'Account is suspended'],
   last_admin: [409, 'At least one active admin must remain'],

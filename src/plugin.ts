@@ -8,7 +8,7 @@ import { emailChangeRoutes } from './features/email-change/index.ts';
 import { emailLoginRoutes } from './features/email-login/index.ts';
 import { healthRoutes } from './features/health/index.ts';
 import { invitationRoutes } from './features/invitations/index.ts';
-import { keyRoutes } from './features/keys/index.ts';
+import { keyAdminRoutes, keyRoutes } from './features/keys/index.ts';
 import { digestBrowser } from './features/mail-links/index.ts';
 import { outboxRoutes } from './features/outbox/index.ts';
 import { passwordRoutes } from './features/passwords/index.ts';
@@ -123,6 +123,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(adminRoutes(core.admin));
   app.register(auditRoutes(core.audit));
   app.register(outboxRoutes(core.outbox));
+  app.register(keyAdminRoutes(core.keys));
   app.register(serviceRoutes(core.sessions));
   if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));
   app.register(userSessionRoutes(core.sessions, core.admin.find));

@@ -46,7 +46,14 @@ onEachDatabase(
       const states = async () => Object.fromEntries((await list()).map(({ kid, state }) => [kid, state]));
 
       const [first] = await list();
-      assert.deepEqual(Object.keys(first), ['kid', 'algorithm', 'created_at', 'signs_from', 'state']);
+      assert.deepEqual(Object.keys(first), [
+        'kid',
+        'algorithm',
+        'created_at',
+        'signs_from',
+        'state',
+        'retires_at',
+      ]);
       assert.deepEqual([first.algorithm, first.state], ['ES256', 'signing']);
       const table = linesOf(await succeeds(['keys', 'list']));
       assert.match(table[0] ?? '', /^KID +ALGORITHM +STATE +CREATED +SIGNS FROM$/);

@@ -162,6 +162,14 @@ export type MailRead = {
   text: string;
   html: string;
 };
+export type SigningKey = {
+  kid: string;
+  algorithm: string;
+  state: 'next' | 'signing' | 'former';
+  created_at: string;
+  signs_from: string;
+  retires_at: string | null;
+};
 /** JSON bodies of requests and of their successful answers. */
 export interface Api {
   'POST /auth/signup': {
@@ -290,6 +298,8 @@ export interface Api {
   'GET /auth/outbox': { body: undefined; response: OutboxRead[] };
   'GET /auth/outbox/{id}': { body: undefined; response: MailRead };
   'POST /auth/outbox/{id}/resend': { body: undefined; response: OutboxRead };
+  'GET /auth/keys': { body: undefined; response: SigningKey[] };
+  'POST /auth/keys/rotate': { body: undefined; response: SigningKey };
   'POST /auth/introspect': {
     body: { token: string; token_type_hint?: string };
     response: {

@@ -44,6 +44,8 @@ const guarded: Request[] = [
 const forAdmins: Request[] = [
   ['GET', '/auth/users'],
   ['POST', '/auth/users', { json: { email: 'new@example.com', password, name: 'New' } }],
+  ['GET', '/auth/keys'],
+  ['POST', '/auth/keys/rotate'],
   ['GET', '/auth/users/:user'],
   ['GET', '/auth/users/:user/life-cycle'],
   ['PATCH', '/auth/users/:user', { json: { name: 'New' } }],

@@ -8,9 +8,10 @@ import {
   type VerificationKey,
 } from '../../crypto/tokens.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
+import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import { assertSecretKey, type FormerKeys } from './change-secret-key.ts';
-import { retireKey, rotateKey, withdrawSpentKeys } from './rotate.ts';
+import { retireKey, retirementOf, rotateKey, withdrawSpentKeys } from './rotate.ts';
 import {
   decryptUnder,
   loadPrivateKey,
@@ -34,7 +35,7 @@ export {
   settleSecretKey,
 } from './change-secret-key.ts';
 export { keyMigrations } from './migrations.ts';
-export { keyRoutes } from './routes.ts';
+export { keyAdminRoutes, keyRoutes } from './routes.ts';
 export { makeSecretKey, writePendingSecretKey } from './secret-key.ts';
 
 /** A signing key as an operator sees it. */
@@ -45,6 +46,8 @@ export interface ListedKey {
   signs_from: string;
   /** `next`: published, not yet signing. `former`: honoured until its tokens are gone. */
   state: 'signing' | 'next' | 'former';
+  /** When it is withdrawn and its tokens are gone; null while no other follows it. */
+  retires_at: string | null;
 }
 
 /** The keys of an instance. */
@@ -56,7 +59,7 @@ export interface Keys {
   /** Learns of keys that other instances or the command line made or withdrew. */
   reload(): Promise<void>;
   list(): Promise<ListedKey[]>;
-  /** See `rotate.ts`. */
+  /** See `rotate.ts`. @throws DoorwardError `shared_secret_signs` under HS256. */
   rotate(options: { immediately: boolean }): Promise<ListedKey>;
   /** See `rotate.ts`. */
   retire(kid: string): Promise<void>;
@@ -161,11 +164,12 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     return reading;
   }
 
-  function describe(row: SigningKeyRow): ListedKey {
+  function describe(row: SigningKeyRow, stored: readonly SigningKeyRow[]): ListedKey {
     const { kid, created_at, signs_from } = row;
     const isNext = Date.parse(signs_from) > clock.now().getTime();
     const state = loaded.ring.signing.kid === kid ? 'signing' : isNext ? 'next' : 'former';
-    return { kid, algorithm: row.algorithm, created_at, signs_from, state };
+    const retires_at = retirementOf(row, stored, settings)?.toISOString() ?? null;
+    return { kid, algorithm: row.algorithm, created_at, signs_from, state, retires_at };
   }
 
   return {
@@ -174,15 +178,18 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     reload,
     async list() {
       await reload();
-      return (await listSigningKeys(db.read)).map(describe);
+      const stored = await listSigningKeys(db.read);
+      return stored.map((row) => describe(row, stored));
     },
     async rotate({ immediately }) {
       if (isShared)
-        throw new Error('ALGORITHM is HS256: SECRET_KEY itself signs, and has its own command to change it');
+        throw new DoorwardError('shared_secret_signs', {
+          reason: 'SECRET_KEY itself signs, and has its own command to change it',
+        });
       const made = await rotateKey(kernel, secretKey, { immediately });
       await reload();
       if (made === undefined) throw new Error('no key was made');
-      return describe(made);
+      return describe(made, [made]);
     },
     async retire(kid) {
       await retireKey(kernel, kid);

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import {
   assertDead,
+  assertFailure,
   claimsOf,
   headerOf,
   type Instance,
@@ -279,4 +280,55 @@ onInstances('no private key can be read in the database', async (s) => {
   assert.ok(stored.includes(rows[0]?.private_jwe ?? '?'));
   assert.doesNotMatch(stored, /"d":|"p":|PRIVATE KEY/);
   assert.ok(!stored.includes(SECRET_KEY));
+});
+
+onInstances('administrators see the keys, and make a new one', async (s) => {
+  const a = await s.open();
+  const admin = await a.signIn({ is_admin: true });
+  const list = async () =>
+    (await a.request('GET', '/auth/keys', { token: await newToken(a, admin.email) })).body;
+  const [first] = await list();
+  const { kid, created_at } = first;
+  const told = { algorithm: 'ES256', signs_from: created_at, retires_at: null };
+  assert.deepEqual(await list(), [{ kid, state: 'signing', created_at, ...told }]);
+  assert.deepEqual(await kidsOf(a), [kid]);
+
+  s.advance(3600);
+  const token = await newToken(a, admin.email);
+  const made = await a.request('POST', '/auth/keys/rotate', { token });
+  assert.equal(made.status, 201, made.text);
+  assert.equal(made.body.state, 'next');
+  const leadMs = Date.parse(made.body.signs_from) - Date.parse(made.body.created_at);
+  assert.equal(leadMs, a.doorward.settings.KEY_PUBLICATION_LEAD_SECONDS * 1000);
+  const { events } = await a.doorward.audit.list({ kind: 'key.created', actor: admin.id, limit: 5 });
+  assert.deepEqual(
+    events.map(({ detail }) => detail.kid),
+    [made.body.kid],
+  );
+
+  const [next, signing] = await list();
+  assert.deepEqual([next.kid, next.retires_at], [made.body.kid, null]);
+  assert.deepEqual([signing.kid, signing.state], [kid, 'signing']);
+  // It is withdrawn when that was told, and not before.
+  const secondsLeft = (Date.parse(signing.retires_at) - a.clock.now().getTime()) / 1000;
+  s.advance(secondsLeft - 1);
+  await a.doorward.keys.maintain();
+  assert.deepEqual(
+    (await list()).map(({ state }: { state: string }) => state),
+    ['signing', 'former'],
+  );
+  s.advance(1);
+  await a.doorward.keys.maintain();
+  assert.deepEqual(
+    (await list()).map((key: { kid: string }) => key.kid),
+    [made.body.kid],
+  );
+});
+
+onInstances('under HS256 there is no key to make', async (s) => {
+  const a = await s.open({ ALGORITHM: 'HS256' });
+  const { access_token: token } = await a.signIn({ is_admin: true });
+  assert.deepEqual((await a.request('GET', '/auth/keys', { token })).body, []);
+  const answer = await a.request('POST', '/auth/keys/rotate', { token });
+  assertFailure(answer, 409, 'ALGORITHM is HS256', 'shared_secret_signs');
 });

@@ -60,6 +60,10 @@ export async function retireKey(kernel: Kernel, kid: string): Promise<void> {
 /** Time beyond the longest token, for instances that have not yet heard that a key stopped signing. */
 const withdrawalMarginMs = 5 * 60_000;
 
+/** How long a key is honoured once another signs. */
+const honouredMs = (settings: { ACCESS_TOKEN_EXPIRE_MINUTES: number }) =>
+  settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60_000 + withdrawalMarginMs;
+
 /** Whether every token that a stored key signed has expired at `now`, because another one has signed for so long. */
 export function isSpent(
   row: SigningKeyRow,
@@ -67,11 +71,25 @@ export function isSpent(
   settings: { ALGORITHM: SigningAlgorithm; ACCESS_TOKEN_EXPIRE_MINUTES: number },
   now: Date,
 ): boolean {
-  const longEnoughMs = settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60_000 + withdrawalMarginMs;
-  const then = new Date(now.getTime() - longEnoughMs);
+  const then = new Date(now.getTime() - honouredMs(settings));
   const signedThen = stored.filter((key) => Date.parse(key.signs_from) <= then.getTime());
   const successor = signedThen.find((key) => key.algorithm === settings.ALGORITHM);
   return successor !== undefined && successor.kid !== row.kid && row.signs_from <= successor.signs_from;
+}
+
+/** When a stored key is withdrawn as things are: undefined while no other has signed, or will sign, since it did. */
+export function retirementOf(
+  row: SigningKeyRow,
+  stored: readonly SigningKeyRow[],
+  settings: { ALGORITHM: SigningAlgorithm; ACCESS_TOKEN_EXPIRE_MINUTES: number },
+): Date | undefined {
+  const times = stored
+    .filter(({ kid, algorithm, signs_from }) => {
+      const isLater = kid !== row.kid && signs_from >= row.signs_from;
+      return isLater && algorithm === settings.ALGORITHM;
+    })
+    .map(({ signs_from }) => Date.parse(signs_from));
+  return times.length === 0 ? undefined : new Date(Math.min(...times) + honouredMs(settings));
 }
 
 /** Deletes the keys whose tokens are gone. */

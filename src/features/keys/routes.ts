@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { Closed, mayFail, OneOf } from '../../http/schema.ts';
 import type { Keys } from './index.ts';
 
 /** How long verifiers may keep the keys; KEY_PUBLICATION_LEAD_SECONDS is never shorter. */
@@ -23,6 +24,59 @@ export function keyRoutes(keys: Keys): FastifyPluginAsyncTypebox {
         reply.header('Cache-Control', `public, max-age=${maxAgeSeconds}`);
         return keys.jwks();
       },
+    );
+  };
+}
+
+const SigningKey = Closed(
+  {
+    kid: Type.String({ description: 'As in the header of the tokens that it signs.' }),
+    algorithm: Type.String(),
+    state: OneOf(['next', 'signing', 'former'], {
+      description:
+        '`next`: published, and signs from `signs_from` on. `former`: honoured until `retires_at`.',
+    }),
+    created_at: Type.String({ format: 'date-time' }),
+    signs_from: Type.String({ format: 'date-time' }),
+    retires_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+      description: 'When it is withdrawn; null while no other follows it.',
+    }),
+  },
+  { title: 'SigningKey' },
+);
+
+/** What administrators see of the keys, and do. */
+export function keyAdminRoutes(keys: Keys): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/keys',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['keys'],
+          operationId: 'list_keys',
+          summary: 'The signing keys, the one that signs latest first',
+          response: { 200: Type.Array(SigningKey) },
+        },
+      },
+      () => keys.list(),
+    );
+
+    app.post(
+      '/keys/rotate',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['keys'],
+          operationId: 'rotate_keys',
+          summary: 'Make a new signing key',
+          description:
+            'It is published at once and signs after `KEY_PUBLICATION_LEAD_SECONDS`. Sooner, for emergencies, on the command ' +
+            'line alone.',
+          response: { 201: SigningKey, ...mayFail(409) },
+        },
+      },
+      async (_request, reply) => reply.code(201).send(await keys.rotate({ immediately: false })),
     );
   };
 }
