@@ -1,6 +1,6 @@
 import { type AuthService, createAuthService } from './auth-service.ts';
 import type { Migration } from './database/database.ts';
-import { openDatabase } from './database/open.ts';
+import { databaseLocation, openDatabase } from './database/open.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
 import { type Audit, auditMigrations, beginsAuditLog, createAudit } from './features/audit/index.ts';
@@ -26,6 +26,7 @@ import { createRecovery, type Recovery } from './features/recovery/index.ts';
 import { createRevocations, type Revocations, revocationMigrations } from './features/revocations/index.ts';
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
 import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
+import { createSettingsView, type KnownSources, type SettingsView } from './features/settings/index.ts';
 import { createThrottle, type Throttle, throttleMigrations } from './features/throttle/index.ts';
 import { createVerification, type Verification } from './features/verification/index.ts';
 import { type Clock, createCounters, createEvents, type Kernel, type Log } from './kernel.ts';
@@ -56,6 +57,8 @@ export interface DoorwardOptions {
   /** A Pino logger, or one like it. By default entries go to standard output from LOG_LEVEL on. */
   log?: Log;
   clock?: Clock;
+  /** Which of the settings were found in the environment or in a file, for administrators to see. */
+  settingSources?: KnownSources;
 }
 
 /** The features of one instance, wired together. What serves them over HTTP is added by `createDoorward`. */
@@ -80,6 +83,7 @@ export interface Core extends AuthService {
   readonly revocations: Revocations;
   readonly services: Services;
   readonly admin: Admin;
+  readonly settingsView: SettingsView;
   readonly health: Health;
   /** Waits for hashes and mails under way, then closes the database. */
   close(): Promise<void>;
@@ -154,6 +158,11 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     const revocations = createRevocations(kernel, { keys });
     const services = createServices(kernel);
     const admin = createAdmin(kernel, { accounts, throttle }, secretKey);
+    const settingsView = createSettingsView(settings, {
+      given,
+      sources: options.settingSources ?? new Map(),
+      secretKeyIsInFile: databaseLocation(read.DATABASE_URL) !== 'memory',
+    });
     const auth = createAuthService({
       keys: () => keys.current(),
       parties: tokenParties(settings),
@@ -216,6 +225,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       revocations,
       services,
       admin,
+      settingsView,
       health: createHealth(kernel, { keys, migrations }),
       async close() {
         for (const timer of timers) clearInterval(timer);

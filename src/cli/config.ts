@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
+import { mask, maskPasswords } from '../masked-url.ts';
 import { createTable, print } from './output.ts';
-
-const mask = '********';
 
 export function addConfig(program: Command): void {
   program
@@ -21,7 +20,7 @@ export function addConfig(program: Command): void {
         const origin = origins.get(name) ?? (isGenerated ? 'generated file' : 'default');
         if (describeSetting(name).secret && (value !== undefined || isGenerated))
           return { name, value: mask, origin };
-        return { name, value: name === 'DATABASE_URL' ? maskPassword(String(value)) : value, origin };
+        return { name, value: typeof value === 'string' ? maskPasswords(value) : value, origin };
       });
 
       if (json) {
@@ -32,15 +31,4 @@ export function addConfig(program: Command): void {
         await print(createTable()([['SETTING', 'ORIGIN', 'VALUE'], ...rows]).join('\n'));
       }
     });
-}
-
-/** A database URL without the passwords that it can hold: PostgreSQL takes them as parameters, too. */
-function maskPassword(databaseUrl: string): string {
-  if (databaseUrl.startsWith('sqlite:')) return databaseUrl;
-  const url = new URL(databaseUrl);
-  if (url.password !== '') url.password = mask;
-  for (const name of url.searchParams.keys()) {
-    if (/password/i.test(name)) url.searchParams.set(name, mask);
-  }
-  return url.href;
 }

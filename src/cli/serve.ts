@@ -20,13 +20,16 @@ export function addServe(program: Command): void {
       setFlagsFromString('--semi-space-growth-factor=1');
       const { readEnvironment } = await import('./environment.ts');
       const { readSettings } = await import('../settings.ts');
-      const { given } = readEnvironment();
+      const { given, origins } = readEnvironment();
       // Hashes hold the threads of libuv's pool for long, and by default it has four: file access, name look-up and
       // token signatures would wait behind them. It is made at its first use, so this has to come before.
       process.env.UV_THREADPOOL_SIZE ||= String(readSettings(given).HASH_CONCURRENCY + otherThreads);
       const { startServer } = await import('../server.ts');
 
-      const starting = startServer(given, (line) => void print(line));
+      const settingSources = new Map(
+        [...origins].map(([name, origin]) => [name, origin === '.env' ? ('file' as const) : origin]),
+      );
+      const starting = startServer(given, (line) => void print(line), { settingSources });
       exitOnSignals(starting);
       exitOnCrash(starting);
       await starting;

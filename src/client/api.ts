@@ -170,6 +170,16 @@ export type SigningKey = {
   signs_from: string;
   retires_at: string | null;
 };
+export type SettingRead = {
+  name: string;
+  description: string;
+  accepts: string;
+  default: string | null;
+  value: string | null;
+  source: 'environment' | 'file' | 'option' | 'default';
+  is_secret: boolean;
+  is_set: boolean;
+};
 /** JSON bodies of requests and of their successful answers. */
 export interface Api {
   'POST /auth/signup': {
@@ -300,6 +310,7 @@ export interface Api {
   'POST /auth/outbox/{id}/resend': { body: undefined; response: OutboxRead };
   'GET /auth/keys': { body: undefined; response: SigningKey[] };
   'POST /auth/keys/rotate': { body: undefined; response: SigningKey };
+  'GET /auth/settings': { body: undefined; response: SettingRead[] };
   'POST /auth/introspect': {
     body: { token: string; token_type_hint?: string };
     response: {

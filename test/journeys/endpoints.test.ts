@@ -45,6 +45,7 @@ const forAdmins: Request[] = [
   ['GET', '/auth/users'],
   ['POST', '/auth/users', { json: { email: 'new@example.com', password, name: 'New' } }],
   ['GET', '/auth/keys'],
+  ['GET', '/auth/settings'],
   ['POST', '/auth/keys/rotate'],
   ['GET', '/auth/users/:user'],
   ['GET', '/auth/users/:user/life-cycle'],
