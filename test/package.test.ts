@@ -50,18 +50,20 @@ describe('the package as npm packs it', () => {
       'CHANGELOG.md',
       'dist/index.js',
       'dist/index.d.ts',
+      'dist/pages/account.html',
+      'dist/pages/console.html',
     ]) {
       assert.ok(files.includes(path), path);
     }
     const others = files.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts|js\.map)|dist\/mail\/(messages\/[\w-]+\.json|templates\/layout\.(html|txt))|package\.json|[A-Z]+(\.md)?)$/.test(
+        !/^(dist\/.*\.(js|d\.ts|js\.map)|dist\/mail\/(messages\/[\w-]+\.json|templates\/layout\.(html|txt))|dist\/pages\/(account|console)\.html|dist\/pages\/assets\/[\w-]+\.(js|css)(\.gz|\.br)?|package\.json|[A-Z]+(\.md)?)$/.test(
           path,
         ),
     );
     assert.deepEqual(others, []);
     assert.deepEqual(
-      files.filter((path) => /\.test\.|^(src|test|bench|scripts|examples|data)\//.test(path)),
+      files.filter((path) => /\.test\.|^(src|test|bench|scripts|examples|data|console)\//.test(path)),
       [],
     );
   });
