@@ -75,6 +75,7 @@ describe('every answer is as the document says', () => {
       ['PATCH', '/auth/me', { ...admin, json: { email: 'ada.l@example.com' } }, 200],
       ['GET', '/auth/users?count=true&limit=1', admin, 200],
       ['POST', '/auth/users', { ...admin, json: { ...ada, email: 'new@example.com', is_admin: true } }, 201],
+      ['POST', '/auth/users/import', { ...admin, json: { dry_run: true, rows: [ada, {}] } }, 200],
       ['GET', '/auth/users/2', admin, 200],
       ['GET', '/auth/users/2/life-cycle', admin, 200],
       ['POST', '/auth/users/2/reset-password', admin, 202],
@@ -314,7 +315,12 @@ describe('every answer is as the document says', () => {
       await expectAnswers(test, [
         [method, path, { json: { surprise: 1 }, headers }, 422],
         [method, path, { json: null, headers }, 422],
-        [method, path, { json: { name: 'x'.repeat(70_000) }, headers }, 413],
+        [
+          method,
+          path,
+          { json: { name: 'x'.repeat(path === '/auth/users/import' ? 1_100_000 : 70_000) }, headers },
+          413,
+        ],
         [method, path, { json: {}, headers: { ...headers, 'content-type': 'text/plain' } }, 415],
       ]);
     }

@@ -31,6 +31,25 @@ export type InvitationRead = {
   expires_at: string;
   state: 'pending' | 'expired';
 };
+export type ImportRow = {
+  email: string;
+  name: string;
+  password_hash?: string;
+  is_admin?: boolean;
+  is_active?: boolean;
+  email_verified?: boolean;
+  created_at?: string;
+  locale?: string;
+};
+export type ImportReport = {
+  dry_run: boolean;
+  results: {
+    row: number;
+    result: 'created' | 'would_create' | 'already_registered' | 'invalid';
+    user_id: number | null;
+    issues: { type: string; loc: (string | number)[]; msg: string; ctx?: Record<string, string | number> }[];
+  }[];
+};
 export type UserLifeCycle = {
   state: 'pending' | 'active' | 'suspended' | 'deletion_scheduled';
   transitions: {
@@ -288,6 +307,7 @@ export interface Api {
     };
     response: UserRead;
   };
+  'POST /auth/users/import': { body: { dry_run: boolean; rows: ImportRow[] }; response: ImportReport };
   'GET /auth/users/{user_id}': { body: undefined; response: UserRead };
   'PATCH /auth/users/{user_id}': {
     body: { email?: string; name?: string; locale?: string; is_admin?: boolean; is_active?: boolean };

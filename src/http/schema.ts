@@ -120,17 +120,18 @@ export const ErrorBody = Type.Object(
   { title: 'Error' },
 );
 
+/** One fault of what was sent. */
+export const Issue = Type.Object({
+  type: Type.String(),
+  loc: Type.Array(Type.Union([Type.String(), Type.Integer()])),
+  msg: Type.String(),
+  ctx: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))),
+});
+
 /** The shape of 422, as FastAPI's. It never repeats what was sent. */
 export const ValidationErrorBody = Type.Object(
   {
-    detail: Type.Array(
-      Type.Object({
-        type: Type.String(),
-        loc: Type.Array(Type.Union([Type.String(), Type.Integer()])),
-        msg: Type.String(),
-        ctx: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))),
-      }),
-    ),
+    detail: Type.Array(Issue),
     code: Type.Literal('validation_error'),
   },
   { title: 'ValidationError' },

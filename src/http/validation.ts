@@ -179,6 +179,20 @@ function toIssue(error: ErrorObject, location: string): ValidationIssue {
         msg: `String should have at most ${characters(limit)}`,
         ctx: { max_length: limit },
       };
+    case 'minItems':
+      return {
+        type: 'too_short',
+        loc,
+        msg: `List should have at least ${limit} ${limit === 1 ? 'item' : 'items'}`,
+        ctx: { min_length: limit },
+      };
+    case 'maxItems':
+      return {
+        type: 'too_long',
+        loc,
+        msg: `List should have at most ${limit} ${limit === 1 ? 'item' : 'items'}`,
+        ctx: { max_length: limit },
+      };
     case 'minimum':
       return {
         type: 'greater_than_equal',

@@ -64,6 +64,7 @@ const bodies: Record<string, object> = {
   'POST /auth/me/password': { current_password: password, new_password: `${password}2` },
   'POST /auth/users': { ...ann, email: 'made@example.com' },
   'PATCH /auth/users/{user_id}': { is_active: false },
+  'POST /auth/users/import': { dry_run: false, rows: [{ email: 'imported@example.com', name: 'Ann' }] },
   'POST /auth/introspect': { token: 'x' },
   'POST /auth/revoke': { token: 'x' },
   'POST /auth/change-email': { token: 'x' },

@@ -47,6 +47,7 @@ const forAdmins: Request[] = [
   ['GET', '/auth/keys'],
   ['GET', '/auth/settings'],
   ['POST', '/auth/keys/rotate'],
+  ['POST', '/auth/users/import', { json: { dry_run: true, rows: [{}] } }],
   ['GET', '/auth/users/:user'],
   ['GET', '/auth/users/:user/life-cycle'],
   ['PATCH', '/auth/users/:user', { json: { name: 'New' } }],

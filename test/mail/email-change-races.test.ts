@@ -153,7 +153,8 @@ async function grabAround(
       is_admin: false,
       created_at: undefined,
     };
-    imported.push(...(await two.doorward.accounts.import([user])));
+    const ids = await two.doorward.accounts.import([user]);
+    imported.push(...ids.map((id) => id !== undefined));
   };
   let answer: Promise<TestResponse> | undefined;
   const grabs: Promise<TestResponse>[] = [];

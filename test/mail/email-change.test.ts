@@ -501,12 +501,11 @@ onInstances('while a change can be undone, nobody else gets the address', async 
       is_admin: false,
       created_at: undefined,
     };
-    const outcomes = await doorward.accounts.import([
-      { ...imported, email: `before-${email}` },
-      { ...imported, email },
-      { ...imported, email: `after-${email}` },
-    ]);
-    assert.deepEqual(outcomes, [email !== 'ANN@Example.com', false, email !== 'ANN@Example.com']);
+    const batch = [`before-${email}`, email, `after-${email}`].map((each) => ({ ...imported, email: each }));
+    const dry = await doorward.accounts.createImport({ dryRun: true })(batch);
+    const ids = await doorward.accounts.import(batch);
+    for (const outcomes of [dry, ids].map((told) => told.map((id) => id !== undefined)))
+      assert.deepEqual(outcomes, [email !== 'ANN@Example.com', false, email !== 'ANN@Example.com']);
   }
   const holders = doorward.kernel.db.read
     .selectFrom('users')

@@ -15,6 +15,9 @@ describe('a line of an import', () => {
     ['2024-01-02 03:04:05-0130', '2024-01-02T04:34:05.000Z'],
     ['2024-01-02T03:04', '2024-01-02T03:04:00.000Z'],
     ['2024-13-02T03:04:05Z', undefined],
+    ['2024-02-30T03:04:05Z', undefined],
+    ['0000-01-02T03:04:05Z', undefined],
+    ['9999-12-31T23:59:59-01:00', undefined],
     ['2024-01-02', undefined],
     ['yesterday', undefined],
     ['', undefined],
@@ -33,6 +36,8 @@ describe('a line of an import', () => {
       ...account,
       is_active: false,
       is_admin: true,
+      email_verified: undefined,
+      locale: undefined,
       created_at: undefined,
     });
   });

@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
-import { describeHash } from '../../crypto/password-hash.ts';
-import { ValidationError, type ValidationIssue, valueError } from '../../errors.ts';
-import type { ImportedAccount } from '../../features/accounts/index.ts';
+import { ValidationError, valueError } from '../../errors.ts';
+import { type ImportedAccount, readImported } from '../../features/accounts/index.ts';
 import { Email, Name, Text } from '../../http/schema.ts';
 import { createCheck } from '../check.ts';
 
@@ -14,9 +13,6 @@ const Line = Type.Object({
   created_at: Type.Optional(Text()),
 });
 
-/** A date and time as databases print it; without an offset it is UTC, as the reference stores it. */
-const dateTime = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d(?::?\d\d)?)?$/;
-
 /**
  * Makes what reads an account out of one line of JSON. No issue that it reports holds the hash.
  * @throws ValidationError from what it returns.
@@ -24,17 +20,8 @@ const dateTime = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d
 export function createLineReader(): (text: string) => ImportedAccount {
   const check = createCheck(Line);
   return (text) => {
-    const { is_active = true, is_admin = false, created_at, ...account } = check(parse(text));
-    const issues: ValidationIssue[] = [];
-    const hash = describeHash(account.hashed_password);
-    if ('refused' in hash) issues.push(valueError(['body', 'hashed_password'], hash.refused));
-    const createdAt = created_at === undefined ? undefined : readDateTime(created_at);
-    if (created_at !== undefined && createdAt === undefined) {
-      issues.push(valueError(['body', 'created_at'], 'not a date and time (RFC 3339)'));
-    }
-    if (issues.length > 0) throw new ValidationError(issues);
-    const { email, name, hashed_password } = account;
-    return { email, name, hashed_password, is_active, is_admin, created_at: createdAt };
+    const { email, name, hashed_password: hash, is_active, is_admin, created_at } = check(parse(text));
+    return readImported({ email, name, hash, is_active, is_admin, created_at }, 'hashed_password');
   };
 }
 
@@ -57,12 +44,4 @@ function parse(text: string): object {
       /^is_/.test(name) && (field === 0 || field === 1) ? field === 1 : field,
     ]),
   );
-}
-
-function readDateTime(text: string): string | undefined {
-  const [, date, time, offset = 'Z'] = dateTime.exec(text) ?? [];
-  if (date === undefined || time === undefined) return undefined;
-  const minutes = /^[+-]\d\d$/.test(offset) ? `${offset}:00` : offset.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2');
-  const milliseconds = Date.parse(`${date}T${time}${minutes}`);
-  return Number.isNaN(milliseconds) ? undefined : new Date(milliseconds).toISOString();
 }

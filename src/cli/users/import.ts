@@ -21,10 +21,9 @@ export function addImport(users: Command): void {
     )
     .action(async (file: string, { dryRun = false }: { dryRun?: boolean }) => {
       const { withCore } = await import('../core.ts');
-      const { dryImport } = await import('./dry-import.ts');
       const { createLineReader } = await import('./import-line.ts');
       await withCore(async ({ accounts }) => {
-        const importBatch = dryRun ? dryImport(accounts) : accounts.import;
+        const importBatch = accounts.createImport({ dryRun });
         const readLine = createLineReader();
         const counts = { imported: 0, skipped: 0, refused: 0 };
         let batch: { line: number; account: ImportedAccount }[] = [];
@@ -32,7 +31,7 @@ export function addImport(users: Command): void {
         const write = async () => {
           const outcomes = await importBatch(batch.map(({ account }) => account));
           for (const [index, { line }] of batch.entries()) {
-            if (outcomes[index]) {
+            if (outcomes[index] !== undefined) {
               counts.imported++;
             } else {
               counts.skipped++;

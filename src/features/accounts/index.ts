@@ -15,7 +15,7 @@ import {
   prepareAccount,
 } from './create.ts';
 import { describeLife, type LifeCycle } from './describe-life.ts';
-import { type ImportedAccount, importAccounts } from './import.ts';
+import { createImport, type Import } from './import.ts';
 import type { Mover } from './life-cycle.ts';
 import { lockRecipient } from './recipient.ts';
 import { signUp } from './sign-up.ts';
@@ -26,7 +26,7 @@ export type { NewAccount, PreparedAccount } from './create.ts';
 export { requireEmailAddress, requireLocale } from './create.ts';
 export type { LifeCycle } from './describe-life.ts';
 export { lifeCycleActions } from './describe-life.ts';
-export type { ImportedAccount } from './import.ts';
+export { type ImportedAccount, type ImportedFields, readImported } from './imported-account.ts';
 export { type AccountState, type Mover, stateOf, transitions } from './life-cycle.ts';
 export { accountMigrations } from './migrations.ts';
 export { accountRoutes, type ChangeOwn } from './routes.ts';
@@ -48,7 +48,9 @@ export interface Accounts {
   /** See `insertAccount` in `create.ts`. */
   insert(tx: Transaction, prepared: PreparedAccount, kind: Creation['kind']): Promise<User | undefined>;
   /** See `import.ts`. */
-  import(imported: readonly ImportedAccount[]): Promise<boolean[]>;
+  import: Import;
+  /** See `import.ts`. */
+  createImport(options: { dryRun: boolean }): Import;
   /** See `change.ts`. */
   change(userId: number, changes: AccountChanges, mover: Mover): Promise<User>;
   /** See `applyChanges` in `change.ts`. */
@@ -85,7 +87,8 @@ export function createAccounts(
       createAccount(kernel, passwords, account, creation),
     prepare: (account, creation, refuse) => prepareAccount(passwords, account, creation, refuse),
     insert: (tx, prepared, kind) => insertAccount(kernel, passwords, tx, prepared, kind),
-    import: (imported) => importAccounts(kernel, passwords, imported),
+    import: createImport(kernel, passwords, { dryRun: false }),
+    createImport: (options) => createImport(kernel, passwords, options),
     change: (userId, changes, mover) => changeAccount(kernel, userId, changes, mover),
     apply: (tx, userId, changes, mover) => applyChanges(kernel, tx, userId, changes, mover),
     delete: (userId) => deleteAccount(kernel, userId),

@@ -95,17 +95,22 @@ export interface NewUser {
   is_admin: boolean;
   email_verified: boolean;
   locale: string | null;
+  /** When the account was made, if that was elsewhere and before. */
+  created_at?: string | undefined;
   now: string;
 }
 
 /** The new user, or undefined when the address is taken. */
-export function insertUser(tx: Transaction, { now, ...user }: NewUser): Promise<User | undefined> {
+export function insertUser(
+  tx: Transaction,
+  { now, created_at = now, ...user }: NewUser,
+): Promise<User | undefined> {
   return tx
     .insertInto('users')
     .values({
       ...user,
       ...searchColumns(user.email, user.name),
-      created_at: now,
+      created_at,
       updated_at: now,
       email_set_at: now,
     })

@@ -2,16 +2,21 @@ import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { AccountChanges, Accounts, LifeCycle, NewAccount, User } from '../accounts/index.ts';
 import type { Throttle } from '../throttle/index.ts';
+import { type ImportReport, importUsers } from './import.ts';
 import { type ListInput, listPage, type UserPage } from './list.ts';
 import { currentSetupToken, setUp } from './setup.ts';
 
 export { adminMigrations } from './migrations.ts';
 export { adminRoutes } from './routes.ts';
 
+type ImportInput = Parameters<typeof importUsers> extends [Accounts, ...infer Input] ? Input : never;
+
 /** What administrators do. `actorId` is the administrator who asks; the command line has none. */
 export interface Admin {
   list(input: ListInput): Promise<UserPage>;
   create(account: NewAccount): Promise<User>;
+  /** See `import.ts`. */
+  import(...input: ImportInput): Promise<ImportReport>;
   /** @throws DoorwardError `user_not_found`. */
   find(userId: number): Promise<User>;
   /** What an administrator may do about the user's state. @throws DoorwardError `user_not_found`. */
@@ -37,6 +42,7 @@ export function createAdmin(
   return {
     list: (input) => listPage(kernel, input),
     create: (account) => accounts.create(account),
+    import: (...input) => importUsers(accounts, ...input),
     async find(userId) {
       const user = await accounts.find(userId);
       if (user === undefined) throw new DoorwardError('user_not_found');

@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
+import { ValidationError, valueError } from '../../errors.ts';
 import { linkNextPage } from '../../http/next-page.ts';
 import {
   Closed,
   Email,
+  Issue,
   Locale,
   mayFail,
   Name,
@@ -16,7 +18,8 @@ import {
   UserPath,
   UserRead,
 } from '../../http/schema.ts';
-import { lifeCycleActions } from '../accounts/index.ts';
+import { createValidatorCompiler } from '../../http/validation.ts';
+import { type ImportedFields, lifeCycleActions } from '../accounts/index.ts';
 import type { Admin } from './index.ts';
 
 const Sort = OneOf(['id', '-id', 'email', '-email', 'name', '-name', 'created_at', '-created_at'], {
@@ -56,6 +59,69 @@ const UserLifeCycle = Closed(
   },
   { title: 'UserLifeCycle' },
 );
+
+const ImportRow = Closed(
+  {
+    email: Email,
+    name: Name,
+    password_hash: Type.Optional(
+      Text({
+        maxLength: 1024,
+        description:
+          'As the other system stored it. Without it the user sets a password by the mail that resets it.',
+      }),
+    ),
+    is_admin: Type.Optional(Type.Boolean()),
+    is_active: Type.Optional(Type.Boolean()),
+    email_verified: Type.Optional(
+      Type.Boolean({ description: 'By default `true`; whoever is not verified is mailed a link.' }),
+    ),
+    created_at: Type.Optional(
+      Text({ maxLength: 64, description: 'A date and time of RFC 3339; by default now.' }),
+    ),
+    locale: Type.Optional(Locale),
+  },
+  { title: 'ImportRow' },
+);
+const importOf = <Row extends TSchema>(row: Row) =>
+  Closed({ dry_run: Type.Boolean(), rows: Type.Array(row, { minItems: 1, maxItems: 500 }) });
+const Import = importOf(ImportRow);
+const ImportReport = Closed(
+  {
+    dry_run: Type.Boolean(),
+    results: Type.Array(
+      Closed({
+        row: Type.Integer({ description: 'Its place in `rows`, from 0.' }),
+        result: OneOf(['created', 'would_create', 'already_registered', 'invalid']),
+        user_id: Type.Union([Type.Integer(), Type.Null()], { description: 'Of the account that was made.' }),
+        issues: Type.Array(Issue),
+      }),
+    ),
+  },
+  { title: 'ImportReport' },
+);
+/** Five hundred rows with all their fields at their longest, hardly escaped. */
+const importBodyLimit = 1024 * 1024;
+
+const compile = createValidatorCompiler();
+
+/** Reads the fields of a row as a body with the schema of rows would be read. */
+function createRowCheck(): (row: unknown) => ImportedFields {
+  const check = compile({ schema: ImportRow, method: 'POST', url: '/', httpPart: 'body' });
+  return (row) => {
+    if (typeof row === 'object' && row !== null && Object.hasOwn(row, 'password'))
+      throw new ValidationError([
+        valueError(
+          ['body', 'password'],
+          'plain passwords are not imported: give password_hash, or neither, and the user sets one by a mail',
+        ),
+      ]);
+    const result: unknown = check(row);
+    if (typeof result === 'object' && result !== null && 'error' in result) throw result.error;
+    const { password_hash: hash, ...fields } = row as Static<typeof ImportRow>;
+    return { ...fields, hash };
+  };
+}
 
 export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
   return async (app) => {
@@ -102,6 +168,27 @@ export function adminRoutes(admin: Admin): FastifyPluginAsyncTypebox {
         },
       },
       async (request, reply) => reply.code(201).send(await admin.create(request.body)),
+    );
+
+    const checkRow = createRowCheck();
+    app.post(
+      '/users/import',
+      {
+        config: { access: 'adminUser' },
+        bodyLimit: importBodyLimit,
+        // Rows are checked one by one: what is wrong with one is told of that one.
+        validatorCompiler: (route) => compile({ ...route, schema: importOf(Type.Unknown()) }),
+        schema: {
+          tags: ['users'],
+          operationId: 'import_users',
+          summary: 'Take over accounts with their password hashes, each row for itself',
+          description:
+            'A dry run answers what would be done, duplicates among the rows included. Plain passwords are not taken.',
+          body: Import,
+          response: { 200: ImportReport },
+        },
+      },
+      (request) => admin.import(request.body, checkRow),
     );
 
     app.get(
