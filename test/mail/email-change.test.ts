@@ -453,8 +453,8 @@ onInstances('afterwards the old address is restored, and everybody is logged out
   assertInvalidLink(await undo(late));
   assertInvalidLink(await undo(early));
   assertInvalidLink(await confirm({ token: pending }));
-  const login = await logIn(ann.email);
-  assertUser(await me(login.access_token), { email: ann.email });
+  const old = await mailed.request('POST', '/auth/login', { form: { username: ann.email, password } });
+  assertFailure(old, 401, 'Invalid email or password', 'invalid_credentials');
   assert.deepEqual(await eventsOf(mailed as Mailed, /^email_change.undone/), [
     ['email_change.undone', ann.id, ann.id],
   ]);
@@ -660,7 +660,7 @@ onInstances('undoing lets nobody in whom an administrator suspended', async (sce
   assertUser(await undo(token), { email: ann.email, is_active: false });
   assert.equal((await me(ann.access_token)).status >= 401, true);
   const login = await request('POST', '/auth/login', { form: { username: ann.email, password } });
-  assertFailure(login, 403, 'Account is deactivated', 'account_deactivated');
+  assertFailure(login, 401, 'Invalid email or password', 'invalid_credentials');
 });
 
 onInstances('somebody who takes an account over is put out by its owner', async (scenario) => {
@@ -714,14 +714,25 @@ onInstances('somebody who takes an account over is put out by its owner', async 
   assertInvalidLink(await undo(undoLink));
   assertDead(await me(intruder.access_token));
   assert.equal((await refresh(intruder.refresh_token)).status, 401);
-  for (const username of ['evil@example.com', 'evil2@example.com', 'evil3@example.com']) {
-    const answer = await request('POST', '/auth/login', { form: { username, password: evil } });
-    assert.equal(answer.status, 401, username);
+  const addresses = ['owner@example.com', 'evil@example.com', 'evil2@example.com', 'evil3@example.com'];
+  for (const username of addresses) {
+    for (const known of [evil, password]) {
+      const answer = await request('POST', '/auth/login', { form: { username, password: known } });
+      assert.equal(answer.status, 401, username);
+    }
   }
   assert.match((await mailed.mail('owner@example.com', 'email_restored')).text ?? '', /set a new password/);
   assert.deepEqual(await eventsOf(mailed, /^email_change.undone/), [
     ['email_change.undone', owner.id, owner.id],
   ]);
+  // The owner has the mailbox.
+  await request('POST', '/auth/forgot-password', { json: { email: 'owner@example.com' } });
+  await mails('owner@example.com', 'email_restored');
+  const newest = mailed.smtp.mails.at(-1);
+  assert.ok(newest !== undefined);
+  const json = { token: linkIn(newest).token, new_password: 'Owner-Pass-88!' };
+  assert.equal((await request('POST', '/auth/reset-password', { json })).status, 200);
+  assertUser(await me((await logIn('owner@example.com', 'Owner-Pass-88!')).access_token), { id: owner.id });
 });
 
 onInstances('bodies that make no sense are refused, and use nothing up', async (scenario) => {

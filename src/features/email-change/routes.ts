@@ -45,7 +45,7 @@ export function emailChangeRoutes(
           summary: 'Take a change of the address back',
           description:
             'By the link that was mailed to the former address. A change that is not confirmed yet never happens; ' +
-            'otherwise the former address is restored and all sessions end.',
+            'otherwise the former address is restored, all sessions end, and the password, which somebody else may know, is removed.',
           body: Closed({ token: Text({ minLength: 1, maxLength: 256 }) }),
           response: { 200: UserRead, ...mayFail(409, 429) },
         },

@@ -9,12 +9,13 @@ import { findReservation, listReservations, release } from './store.ts';
 /**
  * Takes a change of the address back, by a link that was mailed to the address it was changed from: before it was confirmed
  * it never happens; afterwards that address is the account's again, what was changed since is void, a deletion that was
- * scheduled included, and all sessions end, for whoever changed it is not the owner.
+ * scheduled included, and nothing that opened the account does so any more: whoever changed it is not the owner, and has
+ * had the password or a mail to set one. The owner sets another by mail.
  * @throws DoorwardError `invalid_link`, `rate_limited`, `email_taken` when the address is somebody else's after all.
  */
 export async function undoChange(
   kernel: Kernel,
-  { accounts, sessions, mailLinks, outbox }: EmailChangeFeatures,
+  { accounts, passwords, sessions, mailLinks, outbox }: EmailChangeFeatures,
   token: string,
 ): Promise<User> {
   const { db, clock, audit } = kernel;
@@ -52,6 +53,8 @@ export async function undoChange(
     const earlier = (await listReservations(tx, userId)).map(({ email_key }) => email_key);
     await mailLinks.voidLinks(tx, userId, 'undo_email_change', earlier);
     await sessions.endAll(tx, userId, 'email_restored');
+    // Forgets known devices as well.
+    await passwords.remove(tx, userId);
     await outbox.enqueue(tx, {
       kind: 'email_restored',
       to: email,
