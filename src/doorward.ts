@@ -131,7 +131,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     const accounts = createAccounts(kernel, { passwords, throttle });
     const keys = await loadKeys(kernel, secretKey);
     const sessions = createSessions(kernel, { accounts, passwords, throttle, keys });
-    createNotices(kernel, { accounts, outbox });
+    createNotices(kernel, { accounts, outbox, throttle });
     const emailChange = createEmailChange(kernel, {
       accounts,
       passwords,

@@ -174,3 +174,37 @@ journey('a transaction that fails tells nothing', async (open) => {
   assert.equal(taken.status, 409);
   assert.deepEqual(await notices(), []);
 });
+
+journey('whoever signs up with the address of somebody else cannot fill that mailbox', async (open) => {
+  // MAIL_URL is where nobody answers: what would be sent waits.
+  const instance = await open({ RATE_LIMITS: 'on', MAIL_URL: 'smtp://127.0.0.1:9' });
+  const { doorward, request, signUp, clock } = instance;
+  const to = 'victim@example.com';
+  const written: Record<string, number> = {};
+  doorward.kernel.events.on('user.deleted', async (tx) => {
+    const rows = await tx.selectFrom('outbox').select('kind').where('to_address', '=', to).execute();
+    for (const { kind } of rows) written[kind] = (written[kind] ?? 0) + 1;
+  });
+  for (let account = 0; account < 6; account++) {
+    await signUp(to);
+    await logInFrom(instance, to, browsers.firefox);
+    const { access_token: token } = (await logInFrom(instance, to, browsers.chrome)).body;
+    for (const name of ['one', 'two', 'three']) {
+      const answer = await request('PATCH', '/auth/me', {
+        token,
+        json: { email: `${name}${account}@example.com` },
+      });
+      assert.equal(answer.status, 200, answer.text);
+    }
+    const json = { current_password: password, new_password: 'NewSecure456!' };
+    assert.equal((await request('POST', '/auth/me/password', { token, json })).status, 200);
+    const gone = await request('DELETE', '/auth/me', {
+      token,
+      json: { current_password: json.new_password },
+    });
+    assert.equal(gone.status, 204, gone.text);
+    clock.advance(60);
+  }
+  const mails = Object.values(written).reduce((sum, count) => sum + count, 0);
+  assert.equal(mails, 5, JSON.stringify(written));
+});

@@ -88,7 +88,9 @@ async function askForChange(
         await mailLinks.voidLinks(tx, id, 'change_email');
         const locale = outbox.localeFor(changed.locale, languages);
         const mail = { user_id: id, locale, params: { new_email } };
-        await outbox.enqueue(tx, { ...mail, kind: 'email_change_asked', to: changed.email });
+        // Whoever made an account with a stranger's address could fill the mailbox by naming one address after the other.
+        if (changed.email_verified || (await throttle.allowsMail(tx, changed.email)))
+          await outbox.enqueue(tx, { ...mail, kind: 'email_change_asked', to: changed.email });
         const params = { new_email, browser_digest };
         await outbox.enqueue(tx, { ...mail, kind: 'change_email', to: new_email, params });
         await audit.record(tx, { kind: 'email_change.asked', user_id: id });

@@ -5,6 +5,7 @@ import { currentOrigin } from '../../origin.ts';
 import type { Accounts } from '../accounts/index.ts';
 import type { Outbox } from '../outbox/index.ts';
 import { describeDevice } from '../sessions/index.ts';
+import type { Throttle } from '../throttle/index.ts';
 
 /** Notices of one kind to one user are at least so far apart where somebody else decides how many there are. */
 const dayMs = 86_400_000;
@@ -15,7 +16,7 @@ const dayMs = 86_400_000;
  */
 export function createNotices(
   { clock, events }: Kernel,
-  { accounts, outbox }: { accounts: Accounts; outbox: Outbox },
+  { accounts, outbox, throttle }: { accounts: Accounts; outbox: Outbox; throttle: Throttle },
 ): void {
   const now = () => clock.now().toISOString();
 
@@ -30,8 +31,10 @@ export function createNotices(
     const user = await accounts.find(userId, tx);
     if (user === undefined) return;
     const dayAgo = new Date(clock.now().getTime() - dayMs).toISOString();
-    // Nobody knows yet whether the address is that of whoever made the account.
-    if ((isRare || !user.email_verified) && (await outbox.hasRecent(tx, userId, kind, dayAgo))) return;
+    // Nobody knows yet whether the address is that of whoever made the account, and who may make it again and again.
+    const isStranger = !user.email_verified;
+    if ((isRare || isStranger) && (await outbox.hasRecent(tx, userId, kind, dayAgo))) return;
+    if (isStranger && !(await throttle.allowsMail(tx, user.email))) return;
     const { id, actor, languages } = { id: userId, ...currentOrigin() };
     const locale = outbox.localeFor(user.locale, actor === id ? languages : null);
     await outbox.enqueue(tx, { kind, to: user.email, user_id: userId, locale, params });
