@@ -213,6 +213,29 @@ journey('an address that is kept for another account looks free', async (open) =
   assert.equal(await doorward.accounts.findByEmail(known), undefined);
 });
 
+journey("the export does not tell whether an address that one asked for is somebody's", async (open) => {
+  // Nobody answers there, and the mails wait.
+  const j = await openHidden(open, { MAIL_URL: 'smtp://127.0.0.1:9' });
+  await j.signIn({ email: known });
+  const exports: object[] = [];
+  for (const [name, email] of [
+    ['ann', known],
+    ['bea', fresh],
+  ] as const) {
+    const { access_token: token } = await j.signIn({ email: `${name}@example.com`, name: 'Somebody' });
+    for (const to of [email, `${name}@example.net`]) {
+      assert.equal((await j.request('PATCH', '/auth/me', { token, json: { email: to } })).status, 200);
+      await j.doorward.outbox.work();
+    }
+    const { body } = await j.request('GET', '/auth/me/export', { token });
+    assert.equal(body.user.pending_email, `${name}@example.net`);
+    const mails = body.mails.map((mail: object) => ({ ...mail, user_id: 0, to: '', message_id: '' }));
+    exports.push({ keys: Object.keys(mails[0]), mails, links: body.links, former: body.former_emails });
+    assert.doesNotMatch(Object.keys(mails[0]).join(), /\bid\b/);
+  }
+  assert.deepEqual(exports[0], exports[1]);
+});
+
 journey('without the setting sign-up answers as the reference does', async (open) => {
   const j = await open({ REQUIRE_VERIFIED_EMAIL: 'on' });
   assert.equal((await signUp(j, fresh)).status, 201);

@@ -12,11 +12,13 @@ const pageSize = 200;
  * history costs no more memory than a short one. No secret is in it: neither the hash of the password nor a link of a mail.
  */
 export async function* exportPerson(
-  { db, clock, audit }: Kernel,
+  { db, clock, audit, settings }: Kernel,
   features: PersonalDataFeatures,
   user: User,
 ): AsyncGenerator<string, void> {
   const { passwords, sessions, emailChange, invitations, mailLinks } = features;
+  // With HIDE_REGISTERED_EMAILS: there is a mail to another address, and its link, where nobody has that address yet.
+  const isShown = (isOfOther: boolean) => settings.HIDE_REGISTERED_EMAILS === 'off' || !isOfOther;
   await db.transaction((tx) => audit.record(tx, { kind: 'user.exported', user_id: user.id, actor: user.id }));
   const parts = {
     export_version: exportVersion,
@@ -28,7 +30,7 @@ export async function* exportPerson(
       email,
       reserved_until,
     })),
-    links: await mailLinks.describe(user.id),
+    links: (await mailLinks.describe(user.id)).filter(({ purpose }) => isShown(purpose === 'change_email')),
     // It names whoever has the address, which is not shown to somebody who only claims it.
     invitation: user.email_verified
       ? await invitations.findTo(requireEmailAddress(user.email).email_key)
@@ -36,7 +38,7 @@ export async function* exportPerson(
   };
   yield JSON.stringify(parts).slice(0, -1);
   yield ',"mails":[';
-  yield* listed(mailsOf(features, user.id));
+  yield* listed(mailsOf(features, user, isShown));
   yield '],"activity":[';
   yield* listed(eventsOf(features, { user_id: user.id }));
   yield '],"acts_on_others":[';
@@ -52,10 +54,16 @@ async function* listed(items: AsyncIterable<object>): AsyncGenerator<string, voi
   }
 }
 
-async function* mailsOf({ outbox }: PersonalDataFeatures, user_id: number) {
+async function* mailsOf(
+  { outbox }: PersonalDataFeatures,
+  { id: user_id, email }: User,
+  isShown: (isOfOther: boolean) => boolean,
+) {
   for (let cursor: string | undefined; ; ) {
     const { mails, next } = await outbox.list({ user_id, limit: pageSize, cursor });
-    yield* mails;
+    // Numbers would tell how many mails others are sent.
+    for (const { id: _id, ...mail } of mails)
+      if (isShown(mail.kind === 'change_email' && mail.to !== email)) yield mail;
     if (next === undefined) return;
     cursor = next;
   }
