@@ -59,6 +59,21 @@ journey('a login from a new browser and network is told, the first and a known o
   assert.deepEqual(await notices(), [], 'a refused login');
 });
 
+journey('a login to an account that nobody has used for long is told', async (open) => {
+  const instance = await open();
+  const notices = watchNotices(instance);
+  await instance.doorward.admin.create({ email: 'ann@example.com', password, name: 'Ann' });
+  const { body } = await logInFrom(instance, 'ann@example.com', browsers.firefox);
+  instance.clock.advance(40 * 86_400);
+  await instance.doorward.sessions.deleteExpired();
+  await logInFrom(instance, 'ann@example.com', browsers.firefox, { 'x-device-token': body.device_token });
+  assert.deepEqual(await notices(), [], 'a device that shows its mark');
+  instance.clock.advance(40 * 86_400);
+  await instance.doorward.sessions.deleteExpired();
+  await logInFrom(instance, 'ann@example.com', browsers.chrome);
+  assert.deepEqual(kinds(await notices()), ['new_device ann@example.com']);
+});
+
 journey('a user agent that is markup stays text, and one that is a link no link', async (open) => {
   const instance = await open();
   const notices = watchNotices(instance);

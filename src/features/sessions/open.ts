@@ -58,21 +58,27 @@ export async function openSession(
     user_agent: client.userAgent.slice(0, maxUserAgentLength),
   };
   const { network, user_agent } = session;
-  const isNewDevice = !device.isKnown && (await isUnfamiliar(tx, session));
+  const rememberedSince = new Date(now.getTime() - settings.SESSION_EXPIRE_DAYS * 86_400_000);
+  const isFirst = user !== undefined && Date.parse(user.created_at) >= rememberedSince.getTime();
+  const isNewDevice = !device.isKnown && (await isUnfamiliar(tx, session, { isFirst }));
   await insertSession(tx, session);
   const device_token = await device.issueDeviceToken(tx, userId);
   await events.emit(tx, 'session.opened', { user_id: userId, network, user_agent, isNewDevice });
   return { session, device_token };
 }
 
-/** Whether the user has logged in before, but not with this browser in this network. */
+/**
+ * Whether the user has not logged in with this browser in this network, as far as is remembered; `isFirst` tells what it is
+ * when nothing is: the first login, or one to an account that nobody has used for so long that its sessions are forgotten.
+ */
 async function isUnfamiliar(
   tx: Transaction,
   { user_id, network, user_agent }: Pick<SessionRow, 'user_id' | 'network' | 'user_agent'>,
+  { isFirst }: { isFirst: boolean },
 ): Promise<boolean> {
   const before = await listUserAgents(tx, user_id);
   const identify = (one: { network: string; user_agent: string }) =>
     `${browserFamily(one.user_agent)} ${networkOf(one.network)}`;
   const here = identify({ network, user_agent });
-  return before.length > 0 && !before.some((one) => identify(one) === here);
+  return before.length === 0 ? !isFirst : !before.some((one) => identify(one) === here);
 }
