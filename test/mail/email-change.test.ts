@@ -460,6 +460,16 @@ onInstances('afterwards the old address is restored, and everybody is logged out
   ]);
 });
 
+onInstances('a link does nothing for whoever is signed in to another account', async (scenario) => {
+  const { ann, change, confirm, tokenIn, signIn, me } = await begin(scenario);
+  const other = await signIn({ email: 'other@example.com' });
+  await change(ann, { email: 'new@example.com' });
+  const token = await tokenIn('new@example.com', 'change_email');
+  assertInvalidLink(await confirm({ token }, other.access_token));
+  assertUser(await me(ann.access_token), { email: ann.email, pending_email: 'new@example.com' });
+  assertUser(await confirm({ token }, ann.access_token), { email: 'new@example.com' });
+});
+
 onInstances('a change is undone for seven days, and the address is kept as long', async (scenario) => {
   const { ann, move, undo, tokenIn, request, change, signIn, logIn } = await begin(scenario);
   await move(ann, 'new@example.com');

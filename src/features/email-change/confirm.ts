@@ -20,11 +20,13 @@ const marginMs = 3_600_000;
 export async function confirmChange(
   kernel: Kernel,
   { accounts, mailLinks, outbox }: EmailChangeFeatures,
-  proof: Proof,
+  { proof, caller }: { proof: Proof; caller: { id: number } | undefined },
 ): Promise<User> {
   const { db, clock, settings } = kernel;
   const { link, use } = await mailLinks.show('change_email', proof);
   const userId = link.user_id ?? 0;
+  if (caller !== undefined && caller.id !== userId)
+    throw new DoorwardError('invalid_link', { reason: 'the link is of another account' });
   return db.transaction(async (tx) => {
     await db.lock(tx, userLock(userId));
     await use(tx);

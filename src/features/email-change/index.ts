@@ -3,7 +3,7 @@ import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import { type Accounts, requireEmailAddress, type User } from '../accounts/index.ts';
-import type { MailLinks, Proof } from '../mail-links/index.ts';
+import type { MailLinks } from '../mail-links/index.ts';
 import type { Outbox } from '../outbox/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import type { Sessions } from '../sessions/index.ts';
@@ -28,7 +28,7 @@ export interface EmailChange {
   /** See `ask.ts`. */
   changeOwn(owner: Owner, changes: OwnChanges): Promise<User>;
   /** See `confirm.ts`. */
-  confirm(proof: Proof): Promise<User>;
+  confirm(input: Parameters<typeof confirmChange>[2]): Promise<User>;
   /** See `undo.ts`. */
   undo(token: string): Promise<User>;
   /** The former addresses that a user may get back. */
@@ -87,7 +87,7 @@ export function createEmailChange(kernel: Kernel, features: EmailChangeFeatures)
 
   return {
     changeOwn: (owner, changes) => changeOwn(kernel, features, owner, changes),
-    confirm: (proof) => confirmChange(kernel, features, proof),
+    confirm: (input) => confirmChange(kernel, features, input),
     undo: (token) => undoChange(kernel, features, token),
     listReserved: (userId) => listReservations(db.read, userId),
     async deleteExpired() {

@@ -26,12 +26,14 @@ export function emailChangeRoutes(
         },
       },
       (request) => {
-        const user = callerOf(request)?.user;
+        const caller = callerOf(request)?.user;
         const sent = readProof(request.body, { isSignedIn: true });
-        if ('token' in sent)
-          return emailChange.confirm({ ...sent, browser: browser.readCookie(request, 'mark') ?? null });
-        if (user === undefined) throw new DoorwardError('not_authenticated');
-        return emailChange.confirm({ code: sent.code, user });
+        if ('token' in sent) {
+          const proof = { ...sent, browser: browser.readCookie(request, 'mark') ?? null };
+          return emailChange.confirm({ proof, caller });
+        }
+        if (caller === undefined) throw new DoorwardError('not_authenticated');
+        return emailChange.confirm({ proof: { code: sent.code, user: caller }, caller });
       },
     );
 
