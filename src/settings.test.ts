@@ -106,6 +106,8 @@ const scenarios: [name: (typeof settingNames)[number], bad: string[], good: stri
       'smtp://',
       'smtp://zz/path',
       'smtp://zz?tls.rejectUnauthorized=false',
+      'smtp://user:100%zz@zz',
+      'smtp://us%er:pass@zz',
     ],
     ['smtp://mail.example.com:587', 'smtps://user:pass%40word@mail.example.com'],
   ],

@@ -102,8 +102,19 @@ export function isUsableSecret(value: string): boolean {
 /** Where mails are handed over. Options of the connection are not taken from it: they could switch off the checks of TLS. */
 function isMailUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
-  const { protocol, hostname, pathname, search, hash } = new URL(value);
-  return /^smtps?:$/.test(protocol) && hostname !== '' && /^\/?$/.test(pathname) && `${search}${hash}` === '';
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(value);
+  const isServer = /^smtps?:$/.test(protocol) && hostname !== '' && /^\/?$/.test(pathname);
+  return isServer && `${search}${hash}` === '' && isPercentEncoded(`${username}:${password}`);
+}
+
+/** A sign of per cent that begins no escape is a password that was not written as a URL has it: no mail would be sent. */
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A name and an address out of `NAME <address>` or an address alone; undefined for anything else. */
@@ -275,7 +286,7 @@ const definitions = {
 
   MAIL_URL: {
     default: undefined,
-    accepts: 'smtp://USER:PASSWORD@HOST:PORT or smtps://…',
+    accepts: 'smtp://USER:PASSWORD@HOST:PORT or smtps://…, with special characters percent-encoded',
     help: 'The server that mails are handed to. Unset: they stay in the outbox, where administrators read them.',
     secret: true,
     parse: (value) => (isMailUrl(value) ? value : undefined),
