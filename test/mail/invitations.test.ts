@@ -344,6 +344,15 @@ journey(
   },
 );
 
+journey('an account that is taken over has the address as it was invited', async (open) => {
+  const a = await open();
+  const { invite } = await asAdmin(a);
+  await a.signUp('ADA@example.com');
+  await invite();
+  const taken = await accept(a, await tokenTo(a));
+  assert.deepEqual([taken.status, taken.body.email], [201, email]);
+});
+
 journey('an invitation takes the role of an account that was trusted by mistake', async (open) => {
   const a = await open();
   const admin = await asAdmin(a);

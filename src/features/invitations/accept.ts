@@ -74,6 +74,8 @@ async function takeOver(
     tx,
     user.id,
     {
+      // As it was invited: mail to another spelling of it was not seen to arrive.
+      email,
       name,
       is_admin,
       is_active: true,
