@@ -9,6 +9,8 @@ import { type CaughtMail, createTestDoorward, type TestDoorward } from '../../sr
 import { startChromium, type TestPage } from './chromium.ts';
 
 const patienceMs = 15_000;
+/** How long what slides in or out may take to come to rest. */
+const restMs = 2_000;
 const widths = [375, 768, 1440];
 
 /** A server with its pages, and people at browsers. */
@@ -27,7 +29,10 @@ export interface Site extends TestDoorward {
  * test moves it.
  */
 export function pageTests(
-  scenarios: Record<string, (open: (settings?: GivenSettings) => Promise<Site>) => Promise<void>>,
+  scenarios: Record<
+    string,
+    (open: (settings?: GivenSettings) => Promise<Site>, t: TestContext) => Promise<void>
+  >,
 ): void {
   let browser: Awaited<ReturnType<typeof startChromium>>;
   before(async () => {
@@ -37,7 +42,7 @@ export function pageTests(
   for (const [name, run] of Object.entries(scenarios)) {
     test(name, async (t) => {
       const visits: TestPage[] = [];
-      await run((settings) => openSite(t, browser, visits, settings));
+      await run((settings) => openSite(t, browser, visits, settings), t);
       assert.deepEqual(
         visits.flatMap(({ faults }) => faults),
         [],
@@ -87,14 +92,19 @@ async function inspect(
   name: string,
 ): Promise<void> {
   const found: unknown[] = [];
+  // Nothing is looked at while it loads.
+  await page.locator('h1').first().waitFor();
+  await page.locator('[role=status][aria-label]').waitFor({ state: 'detached' });
   const size = page.viewportSize();
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     for (const width of widths) {
       await page.setViewportSize({ width, height: 900 });
+      // What slides in or out comes to rest first.
+      const isWider = () => page.evaluate('document.documentElement.scrollWidth > window.innerWidth');
+      for (const until = Date.now() + restMs; Date.now() < until && (await isWider()); );
+      if (await isWider()) found.push(`${name} is wider than ${width} px`);
       await browser.screenshot(page, `pages/${name}-${width}-${colorScheme}`);
-      const isWider = await page.evaluate('document.documentElement.scrollWidth > window.innerWidth');
-      if (isWider) found.push(`${name} is wider than ${width} px`);
     }
     const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();
     for (const { id, help, nodes } of violations)

@@ -1,5 +1,12 @@
 import { Button } from '@mantine/core';
-import { IconLogout, IconUser } from '@tabler/icons-react';
+import {
+  IconDatabaseExport,
+  IconDevices,
+  IconHistory,
+  IconLogout,
+  IconPassword,
+  IconUser,
+} from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { AppFrame } from '../shared/app-frame.tsx';
@@ -17,7 +24,13 @@ export function AccountFrame() {
   if (!me) return <Loading />;
   return (
     <AppFrame
-      items={[{ to: '/', label: t('account:profile.title'), icon: IconUser }]}
+      items={[
+        { to: '/', label: t('account:profile.title'), icon: IconUser },
+        { to: '/password', label: t('account:password.title'), icon: IconPassword },
+        { to: '/sessions', label: t('account:sessions.title'), icon: IconDevices },
+        { to: '/activity', label: t('account:activity.title'), icon: IconHistory },
+        { to: '/data', label: t('account:data.title'), icon: IconDatabaseExport },
+      ]}
       head={
         <Button variant="subtle" size="xs" leftSection={<IconLogout size={16} />} onClick={logOut}>
           {t('log_out')}

@@ -38,8 +38,32 @@ const profile = createRoute({
   component: lazyRouteComponent(() => import('./profile/page.tsx'), 'ProfilePage'),
 });
 
+const password = createRoute({
+  getParentRoute: () => own,
+  path: '/password',
+  component: lazyRouteComponent(() => import('./password/page.tsx'), 'PasswordPage'),
+});
+
+const sessions = createRoute({
+  getParentRoute: () => own,
+  path: '/sessions',
+  component: lazyRouteComponent(() => import('./sessions/page.tsx'), 'SessionsPage'),
+});
+
+const activity = createRoute({
+  getParentRoute: () => own,
+  path: '/activity',
+  component: lazyRouteComponent(() => import('./activity/page.tsx'), 'ActivityPage'),
+});
+
+const data = createRoute({
+  getParentRoute: () => own,
+  path: '/data',
+  component: lazyRouteComponent(() => import('./data/page.tsx'), 'DataPage'),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([login, own.addChildren([profile])]),
+  routeTree: root.addChildren([login, own.addChildren([profile, password, sessions, activity, data])]),
   basepath: `${config.base}/account`,
   defaultPreload: 'intent',
 });

@@ -36,7 +36,7 @@ export const meQuery = queryOptions({
 onSignedOut(() => forgetSession());
 
 /** Nothing that the former user saw stays in the page. */
-function forgetSession(): void {
+export function forgetSession(): void {
   queryClient.setQueryData(meQuery.queryKey, null);
   queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== meQuery.queryKey[0] });
 }

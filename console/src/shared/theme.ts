@@ -67,6 +67,8 @@ function shadesOf(color: string): MantineColorsTuple {
   return colorsTuple(shades.map(toText));
 }
 
+const dialogHead = { defaultProps: { attributes: { header: { role: 'presentation' } } } };
+
 export const theme = createTheme({
   colors: { product: shadesOf(config.product.color) },
   primaryColor: 'product',
@@ -75,7 +77,12 @@ export const theme = createTheme({
   defaultRadius: 'md',
   cursorType: 'pointer',
   // WCAG 2.2, 1.4.1: a link within a text is told by more than its colour.
-  components: { Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }) },
+  components: {
+    Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }),
+    // The head of a dialog is not a second head of the page.
+    Modal: dialogHead,
+    Drawer: dialogHead,
+  },
   headings: { sizes: { h1: { fontSize: '1.6rem', lineHeight: '1.3' } } },
 });
 
