@@ -27,6 +27,7 @@ import { createRevocations, type Revocations, revocationMigrations } from './fea
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
 import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
 import { createSettingsView, type KnownSources, type SettingsView } from './features/settings/index.ts';
+import { createStatus, type Status, statusMigrations } from './features/status/index.ts';
 import { createThrottle, type Throttle, throttleMigrations } from './features/throttle/index.ts';
 import { createVerification, type Verification } from './features/verification/index.ts';
 import { type Clock, createCounters, createEvents, type Kernel, type Log } from './kernel.ts';
@@ -50,6 +51,7 @@ export const migrations: readonly Migration[] = [
   ...emailChangeMigrations,
   ...invitationMigrations,
   ...leavingMigrations,
+  ...statusMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -84,6 +86,7 @@ export interface Core extends AuthService {
   readonly services: Services;
   readonly admin: Admin;
   readonly settingsView: SettingsView;
+  readonly status: Status;
   readonly health: Health;
   /** Waits for hashes and mails under way, then closes the database. */
   close(): Promise<void>;
@@ -95,6 +98,7 @@ const keyReloadIntervalMs = 1000;
 const outboxIntervalMs = 1000;
 const maintenanceIntervalMs = 10 * 60_000;
 const checkpointIntervalMs = 60_000;
+const heartbeatIntervalMs = 15_000;
 
 /**
  * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature.
@@ -163,6 +167,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       sources: options.settingSources ?? new Map(),
       secretKeyIsInFile: databaseLocation(read.DATABASE_URL) !== 'memory',
     });
+    const status = createStatus(kernel, { audit, outbox, passwords });
     const auth = createAuthService({
       keys: () => keys.current(),
       parties: tokenParties(settings),
@@ -187,6 +192,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(maintenanceIntervalMs, 'erasing what was left of erased accounts', () => leaving.sweepTraces()),
       every(maintenanceIntervalMs, 'rewriting the database', () => db.tidy()),
       every(maintenanceIntervalMs, 'removing old mails', () => outbox.deleteOld()),
+      every(heartbeatIntervalMs, 'telling others that this instance runs', () => status.instances.beat()),
       every(checkpointIntervalMs, 'writing an audit checkpoint', () => audit.checkpoint()),
     ];
     function every(intervalMs: number, what: string, work: () => Promise<void>): NodeJS.Timeout {
@@ -226,15 +232,21 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       services,
       admin,
       settingsView,
+      status,
       health: createHealth(kernel, { keys, migrations }),
       async close() {
         for (const timer of timers) clearInterval(timer);
         revocations.stop();
         await passwords.queue.drain();
         await outbox.stop();
-        await audit
-          .checkpoint()
-          .catch((error) => log.warn({ err: error }, 'the last audit checkpoint was not written'));
+        await Promise.all([
+          audit
+            .checkpoint()
+            .catch((error) => log.warn({ err: error }, 'the last audit checkpoint was not written')),
+          status.instances
+            .leave()
+            .catch((error) => log.warn({ err: error }, 'this instance stays on the list until it is missed')),
+        ]);
         await db.close();
       },
     };

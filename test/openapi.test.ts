@@ -64,6 +64,7 @@ describe('every answer is as the document says', () => {
       ['GET', '/auth/audit-events/export', admin, 200],
       ['GET', '/auth/keys', admin, 200],
       ['GET', '/auth/settings', admin, 200],
+      ['GET', '/auth/status', admin, 200],
       ['POST', '/auth/keys/rotate', admin, 201],
       ['GET', '/auth/outbox', admin, 200],
       ['GET', '/auth/outbox?kind=x', admin, 422],

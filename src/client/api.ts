@@ -199,6 +199,15 @@ export type SettingRead = {
   is_secret: boolean;
   is_set: boolean;
 };
+export type ServiceStatus = {
+  instance: { id: string; version: string; started_at: string };
+  instances: { id: string; version: string; started_at: string; last_seen_at: string; is_current: boolean }[];
+  database: { kind: 'sqlite' | 'postgresql' };
+  hash_queue: { running: number; waiting: number; slots: number; limit: number };
+  mail: { is_configured: boolean };
+  outbox: { asked: number; queued: number; sent: number; dead: number; oldest_waiting_at: string | null };
+  audit_log: { events: number; checkpoint: number | null; checkpoint_at: string | null };
+};
 /** JSON bodies of requests and of their successful answers. */
 export interface Api {
   'POST /auth/signup': {
@@ -331,6 +340,7 @@ export interface Api {
   'GET /auth/keys': { body: undefined; response: SigningKey[] };
   'POST /auth/keys/rotate': { body: undefined; response: SigningKey };
   'GET /auth/settings': { body: undefined; response: SettingRead[] };
+  'GET /auth/status': { body: undefined; response: ServiceStatus };
   'POST /auth/introspect': {
     body: { token: string; token_type_hint?: string };
     response: {

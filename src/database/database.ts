@@ -149,6 +149,9 @@ export interface Database {
   /** Finishes what `scrub` noted, as far as that does not hold up others. To be called now and then. */
   tidy(): Promise<void>;
 
+  /** The present time by the database's clock, as a value of a `timestamp`. */
+  readonly now: RawBuilder<string>;
+
   /** Answers when the database answers. */
   ping(): Promise<void>;
 

@@ -78,6 +78,7 @@ export function openPostgres(url: string, options: PostgresOptions): Database {
 
 class PostgresDatabase implements Database {
   readonly read: Kysely<Tables>;
+  readonly now = sql.raw<string>(ddl.now);
   readonly #url: string;
   readonly #options: PostgresOptions;
   readonly #pool: pg.Pool;

@@ -86,6 +86,7 @@ export function openSqlite(path: string, options: SqliteOptions): Database {
 
 class SqliteDatabase implements Database {
   readonly pool = undefined;
+  readonly now = sql.raw<string>(ddl.now);
   readonly read: Kysely<Tables>;
   readonly #path: string;
   readonly #options: SqliteOptions;

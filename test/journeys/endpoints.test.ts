@@ -46,6 +46,7 @@ const forAdmins: Request[] = [
   ['POST', '/auth/users', { json: { email: 'new@example.com', password, name: 'New' } }],
   ['GET', '/auth/keys'],
   ['GET', '/auth/settings'],
+  ['GET', '/auth/status'],
   ['POST', '/auth/keys/rotate'],
   ['POST', '/auth/users/import', { json: { dry_run: true, rows: [{}] } }],
   ['GET', '/auth/users/:user'],

@@ -8,6 +8,7 @@ import { type EventListInput, type EventPage, listActivity, listPage } from './l
 import { pruneLog } from './prune.ts';
 import { createRecord } from './record.ts';
 import { createSeal } from './seal.ts';
+import { findNewestCheckpoint, listChains } from './store.ts';
 import { verifyLog } from './verify.ts';
 
 export { type AuditKeyChange, createAuditKeyChange } from './change-key.ts';
@@ -32,6 +33,8 @@ export interface Audit {
   activity(userId: number, input: Pick<EventListInput, 'limit' | 'cursor'>): Promise<EventPage>;
   /** JSON Lines, see `export.ts`. */
   export(range?: ExportRange): AsyncGenerator<string, void>;
+  /** How many events were ever recorded, and the newest checkpoint. */
+  describe(): Promise<{ events: number; checkpoint: number | null; checkpoint_at: string | null }>;
   /** See `verify.ts`. */
   verify(options?: { checkpoint?: string | undefined }): Promise<Verification>;
   /** See `checkpoint.ts`. */
@@ -55,6 +58,15 @@ export function createAudit(base: Omit<Kernel, 'audit'>, secretKey: string): Aud
     list: (input) => listPage(kernel, input),
     activity: (userId, input) => listActivity(kernel, userId, input),
     export: (range = {}) => exportLog(kernel, seal, range),
+    async describe() {
+      const heads = await listChains(base.db.read);
+      const newest = await findNewestCheckpoint(base.db.read);
+      return {
+        events: heads.reduce((sum, { position }) => sum + position, 0),
+        checkpoint: newest?.number ?? null,
+        checkpoint_at: newest?.time ?? null,
+      };
+    },
     verify: (options) => verifyLog(kernel, secretKey, options),
     checkpoint: checkpoints.write,
     acceptRestored: checkpoints.acceptRestored,

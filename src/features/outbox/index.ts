@@ -23,8 +23,10 @@ import {
   deleteNobodysMails,
   deleteOldMails,
   discardMails,
+  findLongestWaiting,
   hasMailSince,
   type MailState,
+  mailStates,
 } from './store.ts';
 
 export type { NewMail } from './enqueue.ts';
@@ -63,6 +65,8 @@ export interface Outbox {
   resend(id: number): Promise<OutboxMail>;
   /** How many mails are not sent yet, or never will be. */
   count(): Promise<Record<Exclude<MailState, 'sent'>, number>>;
+  /** How many mails are in each state, and since when the one waits that waits longest. */
+  describe(): Promise<Record<MailState, number> & { oldest_waiting_at: string | null }>;
   /** Removes mails older than OUTBOX_RETENTION_DAYS, a batch a transaction. */
   deleteOld(): Promise<void>;
   /** Begins no more mails and waits for those under way; after eight seconds they are given up, to be tried again. */
@@ -145,6 +149,11 @@ export function createOutbox(
       for (const { state, mails } of await countMails(db.read, states))
         counts[state as keyof typeof counts] = mails;
       return counts;
+    },
+    async describe() {
+      const counts = { asked: 0, queued: 0, sent: 0, dead: 0 };
+      for (const { state, mails } of await countMails(db.read, mailStates)) counts[state] = mails;
+      return { ...counts, oldest_waiting_at: (await findLongestWaiting(db.read)) ?? null };
     },
     async deleteOld() {
       const before = new Date(clock.now().getTime() - settings.OUTBOX_RETENTION_DAYS * dayMs).toISOString();

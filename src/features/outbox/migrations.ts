@@ -32,4 +32,9 @@ export const outboxMigrations: readonly Migration[] = [
       'create index outbox_asked_at_idx on outbox (asked_at)',
     ],
   },
+  {
+    id: '0018-outbox-waiting',
+    // For the mail of a state that has waited longest.
+    statements: () => ['create index outbox_waiting_idx on outbox (state, asked_at)'],
+  },
 ];

@@ -199,6 +199,17 @@ export async function countMails(
   return rows.map(({ state, mails }) => ({ state, mails: Number(mails) }));
 }
 
+/** Since when the mail has waited that has waited longest; undefined when none waits. */
+export async function findLongestWaiting(db: Kysely<Tables>): Promise<string | undefined> {
+  const times: string[] = [];
+  for (const state of ['asked', 'queued'] as const) {
+    const first = db.selectFrom('outbox').select('asked_at').where('state', '=', state).orderBy('asked_at');
+    const row = await first.limit(1).executeTakeFirst();
+    if (row !== undefined) times.push(row.asked_at);
+  }
+  return times.sort()[0];
+}
+
 /** Removes mails that were last asked for before `before`. Returns whether there may be more. */
 export async function deleteOldMails(tx: Transaction, before: string, limit: number): Promise<boolean> {
   const old = tx

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import type { Kernel } from '../../kernel.ts';
+import { version } from '../../version.ts';
+import { deleteInstance, deleteUnseen, type InstanceRow, listSeen, putInstance, readNow } from './store.ts';
+
+/** An instance that was not seen for so long is gone. Several heartbeats, so that a slow one is not taken for that. */
+const goneAfterMs = 60_000;
+
+export interface ListedInstance extends InstanceRow {
+  /** Whether it is the one that answers. */
+  is_current: boolean;
+}
+
+/** The processes that serve on one database. All times are by the database's clock, whatever theirs say. */
+export interface Instances {
+  readonly id: string;
+  /** From now on this one is seen: it serves requests. */
+  join(): void;
+  /** Tells the others that this one runs, and removes those that are gone. To be called several times a minute. */
+  beat(): Promise<void>;
+  /** Takes this one off the list. */
+  leave(): Promise<void>;
+  /** This one, and all: the longest running first. */
+  list(): Promise<{ current: InstanceRow; all: ListedInstance[] }>;
+}
+
+export function createInstances({ db }: Pick<Kernel, 'db'>): Instances {
+  const id = randomUUID();
+  const begunMs = performance.now();
+  let state: 'outside' | 'joined' | 'left' = 'outside';
+
+  /** How this instance is at `now`. The time of its start is told once and then the same. */
+  let startedAt: string | undefined;
+  function describe(now: Date): InstanceRow {
+    startedAt ??= new Date(now.getTime() - (performance.now() - begunMs)).toISOString();
+    return { id, version, started_at: startedAt, last_seen_at: now.toISOString() };
+  }
+  const goneSince = (now: Date) => new Date(now.getTime() - goneAfterMs).toISOString();
+
+  return {
+    id,
+    join() {
+      state = 'joined';
+    },
+    async beat() {
+      if (state !== 'joined') return;
+      await db.transaction(async (tx) => {
+        const now = await readNow(db, tx);
+        await putInstance(tx, describe(now));
+        await deleteUnseen(tx, goneSince(now));
+      });
+    },
+    async leave() {
+      if (state !== 'joined') return;
+      state = 'left';
+      await db.transaction((tx) => deleteInstance(tx, id));
+    },
+    async list() {
+      const now = await readNow(db);
+      const others = (await listSeen(db.read, goneSince(now))).filter((row) => row.id !== id);
+      const current = describe(now);
+      const all = [current, ...others].map((row) => ({ ...row, is_current: row === current }));
+      all.sort((a, b) => (a.started_at + a.id < b.started_at + b.id ? -1 : 1));
+      return { current, all };
+    },
+  };
+}
