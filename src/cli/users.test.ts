@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { runCommand } from '../../test/support/command.ts';
+import { programEnv, runCommand } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 
 const password = 'Zq7!correct-horse';
@@ -180,7 +180,7 @@ onEachDatabase(
       const main = join(import.meta.dirname, 'main.ts');
       const child = spawn(process.execPath, [main, 'users', 'list'], {
         cwd,
-        env: { PATH: process.env.PATH, ...env },
+        env: { ...programEnv, ...env },
       });
       child.stdout.destroy();
       let stderr = '';

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeBackup } from '../../src/cli/backups/write.ts';
 import { createTestDoorward } from '../../src/testing/index.ts';
+import { programEnv } from '../support/command.ts';
 import { assertWhole, query } from '../support/fault-inspect.ts';
 import { createRandom, seed } from '../support/fault-random.ts';
 
@@ -27,7 +28,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 async function run(what: 'backup' | 'restore', file: string, afterMs?: number): Promise<number> {
   const script = join(import.meta.dirname, '../support/fault-backup.ts');
   const child = spawn(process.execPath, [script, what, database, file], {
-    env: { PATH: process.env.PATH, SECRET_KEY },
+    env: { ...programEnv, SECRET_KEY },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 
 export interface CommandOptions {
-  /** The settings; nothing else of this process' environment is passed on but PATH. */
+  /** The settings; nothing else of this process' environment is passed on but `programEnv`. */
   readonly env?: Record<string, string>;
   /** Where `.env` is looked for and `data` is made. */
   readonly cwd: string;
@@ -19,6 +19,14 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+const { PATH, NODE_COMPILE_CACHE } = process.env;
+
+/** What a process needs of this one's environment: where programs are, and what others have compiled of our sources. */
+export const programEnv: Readonly<Record<string, string>> = {
+  PATH: PATH ?? '',
+  ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
+};
+
 /** The cheapest hashes that the settings allow, and as many tries as a test makes. */
 const testSettings = {
   ARGON2_MEMORY_KIB: '7168',
@@ -30,7 +38,7 @@ const testSettings = {
 function spawnCommand(args: readonly string[], { env, cwd }: CommandOptions): ChildProcess {
   return spawn(process.execPath, [main, ...args], {
     cwd,
-    env: { PATH: process.env.PATH, ...testSettings, ...env },
+    env: { ...programEnv, ...testSettings, ...env },
   });
 }
 
