@@ -27,6 +27,7 @@ import { createRevocations, type Revocations, revocationMigrations } from './fea
 import { createServices, type Services, serviceMigrations } from './features/services/index.ts';
 import { createSessions, type Sessions, sessionMigrations, tokenParties } from './features/sessions/index.ts';
 import { createSettingsView, type KnownSources, type SettingsView } from './features/settings/index.ts';
+import { createStatistics, type Statistics, statisticsMigrations } from './features/statistics/index.ts';
 import { createStatus, type Status, statusMigrations } from './features/status/index.ts';
 import { createThrottle, type Throttle, throttleMigrations } from './features/throttle/index.ts';
 import { createVerification, type Verification } from './features/verification/index.ts';
@@ -52,6 +53,7 @@ export const migrations: readonly Migration[] = [
   ...invitationMigrations,
   ...leavingMigrations,
   ...statusMigrations,
+  ...statisticsMigrations,
 ];
 
 /** What an embedding program may bring of its own. */
@@ -87,6 +89,7 @@ export interface Core extends AuthService {
   readonly admin: Admin;
   readonly settingsView: SettingsView;
   readonly status: Status;
+  readonly statistics: Statistics;
   readonly health: Health;
   /** Waits for hashes and mails under way, then closes the database. */
   close(): Promise<void>;
@@ -99,6 +102,7 @@ const outboxIntervalMs = 1000;
 const maintenanceIntervalMs = 10 * 60_000;
 const checkpointIntervalMs = 60_000;
 const heartbeatIntervalMs = 15_000;
+const activeUsersIntervalMs = 30_000;
 
 /**
  * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature.
@@ -153,8 +157,9 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       outbox,
     });
     const invitations = createInvitations(kernel, { accounts, passwords, throttle, mailLinks, outbox });
+    const statistics = createStatistics(kernel, audit);
     const personalData = createPersonalData(kernel, {
-      ...{ passwords, sessions, emailChange, invitations, mailLinks, outbox, audit },
+      ...{ passwords, sessions, emailChange, invitations, mailLinks, outbox, audit, statistics },
     });
     const leaving = createLeaving(kernel, { accounts, outbox });
     const verification = createVerification(kernel, { accounts, throttle, mailLinks, outbox });
@@ -185,6 +190,8 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       every(maintenanceIntervalMs, 'freeing former addresses', () => emailChange.deleteExpired()),
       every(maintenanceIntervalMs, 'removing invitations that are over', () => invitations.deleteOver()),
       every(maintenanceIntervalMs, 'removing expired revocations', () => revocations.deleteExpired()),
+      every(activeUsersIntervalMs, 'writing down who was active', () => statistics.flush()),
+      every(maintenanceIntervalMs, 'counting past days', () => statistics.countPastDays()),
       every(maintenanceIntervalMs, 'removing old audit events', () => audit.prune()),
       every(outboxIntervalMs, 'working on the outbox', () => outbox.work()),
       every(maintenanceIntervalMs, 'erasing accounts that are due', () => leaving.eraseDue()),
@@ -233,6 +240,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
       admin,
       settingsView,
       status,
+      statistics,
       health: createHealth(kernel, { keys, migrations }),
       async close() {
         for (const timer of timers) clearInterval(timer);
@@ -243,6 +251,9 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
           audit
             .checkpoint()
             .catch((error) => log.warn({ err: error }, 'the last audit checkpoint was not written')),
+          statistics
+            .flush()
+            .catch((error) => log.warn({ err: error }, 'who was active was not written down')),
           status.instances
             .leave()
             .catch((error) => log.warn({ err: error }, 'this instance stays on the list until it is missed')),

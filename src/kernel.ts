@@ -112,6 +112,10 @@ export interface Counters {
   count<K extends keyof Counts>(what: K, label: Counts[K]): void;
   /** From now on `listener` is told of every count. */
   watch(listener: (what: keyof Counts, label: string) => void): void;
+  /** Somebody logged in, or got tokens by a refresh. */
+  noteActive(userId: number): void;
+  /** From now on `listener` is told of everybody who is active. */
+  watchActive(listener: (userId: number) => void): void;
 }
 
 /** What every feature is given. */
@@ -141,12 +145,19 @@ export function createEvents(): Events {
 
 export function createCounters(): Counters {
   const listeners: ((what: keyof Counts, label: string) => void)[] = [];
+  const activeListeners: ((userId: number) => void)[] = [];
   return {
     count(what, label) {
       for (const listener of listeners) listener(what, label);
     },
     watch(listener) {
       listeners.push(listener);
+    },
+    noteActive(userId) {
+      for (const listener of activeListeners) listener(userId);
+    },
+    watchActive(listener) {
+      activeListeners.push(listener);
     },
   };
 }

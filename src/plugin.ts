@@ -18,6 +18,7 @@ import { revocationRoutes } from './features/revocations/index.ts';
 import { serviceRoutes } from './features/services/index.ts';
 import { sessionRoutes, userSessionRoutes } from './features/sessions/index.ts';
 import { settingRoutes } from './features/settings/index.ts';
+import { statisticsRoutes } from './features/statistics/index.ts';
 import { statusRoutes } from './features/status/index.ts';
 import { verificationRoutes } from './features/verification/index.ts';
 import { installAccess } from './http/access.ts';
@@ -128,6 +129,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(keyAdminRoutes(core.keys));
   app.register(settingRoutes(core.settingsView));
   app.register(statusRoutes(core.status));
+  app.register(statisticsRoutes(core.statistics));
   core.status.instances.join();
   app.register(serviceRoutes(core.sessions));
   if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));

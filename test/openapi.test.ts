@@ -65,6 +65,8 @@ describe('every answer is as the document says', () => {
       ['GET', '/auth/keys', admin, 200],
       ['GET', '/auth/settings', admin, 200],
       ['GET', '/auth/status', admin, 200],
+      ['GET', '/auth/statistics', admin, 200],
+      ['GET', '/auth/statistics?days=0', admin, 422],
       ['POST', '/auth/keys/rotate', admin, 201],
       ['GET', '/auth/outbox', admin, 200],
       ['GET', '/auth/outbox?kind=x', admin, 422],

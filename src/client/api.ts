@@ -208,6 +208,18 @@ export type ServiceStatus = {
   outbox: { asked: number; queued: number; sent: number; dead: number; oldest_waiting_at: string | null };
   audit_log: { events: number; checkpoint: number | null; checkpoint_at: string | null };
 };
+export type Statistics = {
+  days: {
+    day: string;
+    sign_ups: number;
+    logins: number;
+    failed_logins: number;
+    throttled: number;
+    active_users: number;
+  }[];
+  totals: { users: number; active: number; admins: number; unverified: number; scheduled: number };
+  counted_at: string;
+};
 /** JSON bodies of requests and of their successful answers. */
 export interface Api {
   'POST /auth/signup': {
@@ -341,6 +353,7 @@ export interface Api {
   'POST /auth/keys/rotate': { body: undefined; response: SigningKey };
   'GET /auth/settings': { body: undefined; response: SettingRead[] };
   'GET /auth/status': { body: undefined; response: ServiceStatus };
+  'GET /auth/statistics': { body: undefined; response: Statistics };
   'POST /auth/introspect': {
     body: { token: string; token_type_hint?: string };
     response: {

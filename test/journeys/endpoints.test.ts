@@ -47,6 +47,7 @@ const forAdmins: Request[] = [
   ['GET', '/auth/keys'],
   ['GET', '/auth/settings'],
   ['GET', '/auth/status'],
+  ['GET', '/auth/statistics'],
   ['POST', '/auth/keys/rotate'],
   ['POST', '/auth/users/import', { json: { dry_run: true, rows: [{}] } }],
   ['GET', '/auth/users/:user'],

@@ -14,6 +14,7 @@ const covered: Record<string, string> = {
   reserved_addresses: 'former_emails',
   invitations: 'invitation',
   audit_events: 'activity',
+  daily_active_users: 'active_days',
   device_epochs: 'left out: a number that tells nothing of a person',
   erased_users: 'left out: of people who are gone, nothing but the id',
 };
@@ -30,6 +31,7 @@ journey('people get everything that is held on them, and no secret', async (open
   });
   const token = login.body.access_token;
   await doorward.outbox.work();
+  await doorward.statistics.flush();
   clock.advance(1);
   const answer = await request('GET', '/auth/me/export', { token });
   assert.equal(answer.status, 200, answer.text);
@@ -39,6 +41,7 @@ journey('people get everything that is held on them, and no secret', async (open
   assert.deepEqual([body.user.email, body.user.name], ['ann@example.com', 'Ann']);
   assert.deepEqual(body.sessions[0].user_agent, agent);
   assert.ok(body.password_changed_at);
+  assert.deepEqual(body.active_days, [clock.now().toISOString().slice(0, 10)]);
   assert.deepEqual(
     body.links.map(({ purpose }: { purpose: string }) => purpose),
     ['verify_email'],

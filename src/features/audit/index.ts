@@ -1,5 +1,7 @@
+import type { AuditKind } from '../../audit-kinds.ts';
 import type { Kernel } from '../../kernel.ts';
 import { createCheckpoints } from './checkpoint.ts';
+import { countEvents, listConcerned } from './count.ts';
 import { erasePerson } from './erase.ts';
 import { type ExportRange, exportLog } from './export.ts';
 import type { Verification } from './findings.ts';
@@ -8,7 +10,7 @@ import { type EventListInput, type EventPage, listActivity, listPage } from './l
 import { pruneLog } from './prune.ts';
 import { createRecord } from './record.ts';
 import { createSeal } from './seal.ts';
-import { findNewestCheckpoint, listChains } from './store.ts';
+import { findNewestCheckpoint, findOldestTime, listChains } from './store.ts';
 import { verifyLog } from './verify.ts';
 
 export { type AuditKeyChange, createAuditKeyChange } from './change-key.ts';
@@ -33,6 +35,12 @@ export interface Audit {
   activity(userId: number, input: Pick<EventListInput, 'limit' | 'cursor'>): Promise<EventPage>;
   /** JSON Lines, see `export.ts`. */
   export(range?: ExportRange): AsyncGenerator<string, void>;
+  /** See `count.ts`. */
+  count(kind: AuditKind, range: { from: Date; to: Date }): Promise<number>;
+  /** See `count.ts`. */
+  listConcerned(kind: AuditKind, range: { from: Date; to: Date }): Promise<ReadonlySet<number>>;
+  /** When the oldest event happened that retention has left. */
+  oldest(): Promise<string | undefined>;
   /** How many events were ever recorded, and the newest checkpoint. */
   describe(): Promise<{ events: number; checkpoint: number | null; checkpoint_at: string | null }>;
   /** See `verify.ts`. */
@@ -58,6 +66,9 @@ export function createAudit(base: Omit<Kernel, 'audit'>, secretKey: string): Aud
     list: (input) => listPage(kernel, input),
     activity: (userId, input) => listActivity(kernel, userId, input),
     export: (range = {}) => exportLog(kernel, seal, range),
+    count: (kind, range) => countEvents(base, kind, range),
+    listConcerned: (kind, range) => listConcerned(base, kind, range),
+    oldest: () => findOldestTime(base.db.read),
     async describe() {
       const heads = await listChains(base.db.read);
       const newest = await findNewestCheckpoint(base.db.read);

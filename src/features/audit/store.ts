@@ -233,6 +233,51 @@ export function listEvents(db: Kysely<Tables>, query: EventQuery): Promise<Event
   return events.orderBy('id', 'desc').limit(query.limit).execute();
 }
 
+/** Events of one kind in the order of their ids, as far as `limit`. */
+interface NextEvents {
+  readonly fromId: string;
+  readonly belowId: string;
+  /** Goes on behind this one. */
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+function selectNext(
+  db: Kysely<Tables>,
+  kind: EventRow['kind'],
+  { fromId, belowId, after, limit }: NextEvents,
+) {
+  const events = db.selectFrom('audit_events').where('kind', '=', kind).where('id', '<', belowId);
+  const next = after === undefined ? events.where('id', '>=', fromId) : events.where('id', '>', after);
+  return next.orderBy('id').limit(limit);
+}
+
+/** How many there are, and the last of them. */
+export function countNext(
+  db: Kysely<Tables>,
+  kind: EventRow['kind'],
+  next: NextEvents,
+): Promise<{ events: number; last: string | null }> {
+  return db
+    .selectFrom(selectNext(db, kind, next).select('id').as('next'))
+    .select((eb) => [eb.fn.countAll<number>().as('events'), eb.fn.max<string | null>('id').as('last')])
+    .executeTakeFirstOrThrow();
+}
+
+export function listUsersNext(
+  db: Kysely<Tables>,
+  kind: EventRow['kind'],
+  next: NextEvents,
+): Promise<Pick<EventRow, 'id' | 'user_id'>[]> {
+  return selectNext(db, kind, next).select(['id', 'user_id']).execute();
+}
+
+/** When the oldest event happened that there still is. */
+export async function findOldestTime(db: Kysely<Tables>): Promise<string | undefined> {
+  const oldest = await db.selectFrom('audit_events').select('time').orderBy('id').limit(1).executeTakeFirst();
+  return oldest?.time;
+}
+
 /** The stored checkpoints in their order. */
 export function listCheckpoints(db: Kysely<Tables>): Promise<CheckpointRow[]> {
   return db.selectFrom('audit_checkpoints').selectAll().orderBy('number').execute();

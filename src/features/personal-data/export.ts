@@ -16,7 +16,7 @@ export async function* exportPerson(
   features: PersonalDataFeatures,
   user: User,
 ): AsyncGenerator<string, void> {
-  const { passwords, sessions, emailChange, invitations, mailLinks } = features;
+  const { passwords, sessions, emailChange, invitations, mailLinks, statistics } = features;
   // With HIDE_REGISTERED_EMAILS: there is a mail to another address, and its link, where nobody has that address yet.
   const isShown = (isOfOther: boolean) => settings.HIDE_REGISTERED_EMAILS === 'off' || !isOfOther;
   await db.transaction((tx) => audit.record(tx, { kind: 'user.exported', user_id: user.id, actor: user.id }));
@@ -26,6 +26,7 @@ export async function* exportPerson(
     user,
     password_changed_at: (await passwords.describe(user.id))?.changed_at ?? null,
     sessions: await sessions.listAll(user.id),
+    active_days: await statistics.listActiveDays(user.id),
     former_emails: (await emailChange.listReserved(user.id)).map(({ email, reserved_until }) => ({
       email,
       reserved_until,

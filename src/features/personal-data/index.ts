@@ -7,6 +7,7 @@ import type { MailLinks } from '../mail-links/index.ts';
 import type { Outbox } from '../outbox/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import type { Sessions } from '../sessions/index.ts';
+import type { Statistics } from '../statistics/index.ts';
 import { exportPerson } from './export.ts';
 
 export { personalDataRoutes } from './routes.ts';
@@ -25,6 +26,7 @@ export interface PersonalDataFeatures {
   mailLinks: MailLinks;
   outbox: Outbox;
   audit: Audit;
+  statistics: Statistics;
 }
 
 export function createPersonalData(kernel: Kernel, features: PersonalDataFeatures): PersonalData {

@@ -90,6 +90,7 @@ export function createSessions(
     logIn: (input) => logIn(kernel, features, input),
     open: (tx, input) => openSession(kernel, features, tx, input),
     async issue({ session, device_token }, at) {
+      kernel.counters.noteActive(session.user_id);
       const tokens = await issueTokens(session, features.keys.current(), kernel.settings, at);
       return { ...tokens, device_token };
     },

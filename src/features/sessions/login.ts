@@ -77,7 +77,7 @@ async function checkAndOpen(
   features: { accounts: Accounts; passwords: Passwords; keys: Keys },
   input: { password: string; client: Client; user: User | undefined; attempt: LoginAttempt },
 ): Promise<LoggedIn> {
-  const { db, clock, settings, audit } = kernel;
+  const { db, clock, settings, audit, counters } = kernel;
   const { passwords, keys } = features;
   const { password, client, user, attempt } = input;
   const checked = await passwords.check(user?.id, password, attempt);
@@ -103,5 +103,6 @@ async function checkAndOpen(
     });
     return opened;
   });
+  counters.noteActive(user.id);
   return { ...(await issueTokens(session, keys.current(), settings, now)), device_token };
 }

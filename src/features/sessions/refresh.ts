@@ -71,6 +71,7 @@ export function createRefresh(kernel: Kernel, features: { keys: Keys; throttle: 
       }
       if (outcome === 'moved') continue;
       counters.count('refreshes', outcome.generation === session.generation ? 'given' : 'rotated');
+      counters.noteActive(userId);
       return issueTokens(outcome, keys, settings, now);
     }
     throw new DoorwardError('overloaded', { reason: 'the session was moved on by others at every try' });
