@@ -24,8 +24,8 @@ const unpackedFolder = join(root, 'node_modules', '.cache', 'doorward-chromium')
  * is the same everywhere, or those of the machine, which may have more scripts.
  */
 export async function startChromium({ fonts = 'package' }: { fonts?: 'package' | 'machine' } = {}): Promise<{
-  /** `locale`: the language of the browser. */
-  open(origin: string, options?: { locale?: string }): Promise<TestPage>;
+  /** `locale`: the language of the browser. `alsoAllowed`: other origins that pages may talk to. */
+  open(origin: string, options?: { locale?: string; alsoAllowed?: readonly string[] }): Promise<TestPage>;
   screenshot(page: Page, name: string): Promise<void>;
   close(): Promise<void>;
 }> {
@@ -44,8 +44,11 @@ export async function startChromium({ fonts = 'package' }: { fonts?: 'package' |
     },
   });
   return {
-    open: async (origin, options = {}) =>
-      openPage(await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }), origin),
+    open: async (origin, { alsoAllowed = [], ...options } = {}) =>
+      openPage(await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }), [
+        origin,
+        ...alsoAllowed,
+      ]),
     screenshot,
     async close() {
       await browser.close();
@@ -76,12 +79,12 @@ async function unpackChromium(): Promise<string> {
   return executable;
 }
 
-async function openPage(context: BrowserContext, origin: string): Promise<TestPage> {
+async function openPage(context: BrowserContext, origins: readonly string[]): Promise<TestPage> {
   const faults: string[] = [];
   // Before the network: whatever another origin would have answered, it is not asked.
   await context.route('**/*', (route) => {
     const url = new URL(route.request().url());
-    if (url.origin === origin || url.protocol === 'data:' || url.protocol === 'blob:')
+    if (origins.includes(url.origin) || url.protocol === 'data:' || url.protocol === 'blob:')
       return route.continue();
     faults.push(`request to ${url.href}`);
     return route.abort();

@@ -16,8 +16,11 @@ const widths = [375, 768, 1440];
 /** A server with its pages, and people at browsers. */
 export interface Site extends TestDoorward {
   readonly origin: string;
-  /** A browser of somebody new: no cookies, nothing stored. It ends with the test, which fails by what the pages must not do. */
-  visit(path: string, options?: { language?: string }): Promise<Page>;
+  /**
+   * A browser of somebody new: no cookies, nothing stored. It ends with the test, which fails by what the pages must not do,
+   * such as asking another origin, unless it is one of `alsoAllowed`.
+   */
+  visit(path: string, options?: { language?: string; alsoAllowed?: readonly string[] }): Promise<Page>;
   /** The newest mail to an address. Waits for it. */
   mailTo(address: string): Promise<CaughtMail & { link: string }>;
   /** A picture of the page at every width, light and dark, and what axe finds in each. Fails when that is anything. */
@@ -65,8 +68,8 @@ async function openSite(
   return {
     ...instance,
     origin,
-    async visit(path, { language = 'en' } = {}) {
-      const visit = await browser.open(origin, { locale: language });
+    async visit(path, { language = 'en', alsoAllowed = [] } = {}) {
+      const visit = await browser.open(origin, { locale: language, alsoAllowed });
       visits.push(visit);
       t.after(() => visit.close());
       visit.page.setDefaultTimeout(patienceMs);
