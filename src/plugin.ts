@@ -124,7 +124,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
     app.register(emailLoginRoutes(core.emailLogin, core.accounts.findByEmail, browser));
   app.register(invitationRoutes(core.invitations));
   app.register(adminRoutes(core.admin));
-  app.register(auditRoutes(core.audit));
+  app.register(auditRoutes(core.audit, core.status.instances.id));
   app.register(outboxRoutes(core.outbox));
   app.register(keyAdminRoutes(core.keys));
   app.register(settingRoutes(core.settingsView));

@@ -114,6 +114,25 @@ export type AuditEvent = {
   request_id: string | null;
   detail: Record<string, unknown>;
 };
+export type AuditVerification = {
+  instance_id: string;
+  state: 'none' | 'running' | 'done' | 'failed';
+  started_at: string | null;
+  finished_at: string | null;
+  events_checked: number;
+  events_total: number;
+  result: {
+    ok: boolean;
+    events: number;
+    pruned: number;
+    erased: number;
+    checkpoints: number;
+    until: string | null;
+    public_key: string;
+    findings: { code: string; message: string; chain?: number; position?: number; event_id?: string }[];
+    findings_left_out: number;
+  } | null;
+};
 export type OutboxRead = {
   id: number;
   kind:
@@ -345,6 +364,8 @@ export interface Api {
   };
   'GET /auth/audit-events': { body: undefined; response: AuditEvent[] };
   'GET /auth/audit-events/export': { body: undefined; response: undefined };
+  'POST /auth/audit-events/verify': { body: undefined; response: AuditVerification };
+  'GET /auth/audit-events/verification': { body: undefined; response: AuditVerification };
   'GET /auth/me/activity': { body: undefined; response: AuditEvent[] };
   'GET /auth/outbox': { body: undefined; response: OutboxRead[] };
   'GET /auth/outbox/{id}': { body: undefined; response: MailRead };

@@ -48,6 +48,8 @@ const forAdmins: Request[] = [
   ['GET', '/auth/settings'],
   ['GET', '/auth/status'],
   ['GET', '/auth/statistics'],
+  ['POST', '/auth/audit-events/verify'],
+  ['GET', '/auth/audit-events/verification'],
   ['POST', '/auth/keys/rotate'],
   ['POST', '/auth/users/import', { json: { dry_run: true, rows: [{}] } }],
   ['GET', '/auth/users/:user'],

@@ -6,7 +6,7 @@ import { countNext, listUsersNext } from './store.ts';
 
 /** Events looked at in one turn of the event loop, which on SQLite stands still meanwhile. */
 const countedAtOnce = 20_000;
-const readAtOnce = 2_000;
+const readAtOnce = 500;
 
 /** How many events of a kind happened from one time until before another, out of an index alone. */
 export async function countEvents(

@@ -11,6 +11,7 @@ import { pruneLog } from './prune.ts';
 import { createRecord } from './record.ts';
 import { createSeal } from './seal.ts';
 import { findNewestCheckpoint, findOldestTime, listChains } from './store.ts';
+import { createVerifier, type Verifier } from './verification.ts';
 import { verifyLog } from './verify.ts';
 
 export { type AuditKeyChange, createAuditKeyChange } from './change-key.ts';
@@ -45,6 +46,8 @@ export interface Audit {
   describe(): Promise<{ events: number; checkpoint: number | null; checkpoint_at: string | null }>;
   /** See `verify.ts`. */
   verify(options?: { checkpoint?: string | undefined }): Promise<Verification>;
+  /** See `verification.ts`. */
+  readonly verifier: Verifier;
   /** See `checkpoint.ts`. */
   checkpoint(): Promise<void>;
   /** To be called after a restore of the database, once `database.restored` is recorded. See `checkpoint.ts`. */
@@ -78,6 +81,7 @@ export function createAudit(base: Omit<Kernel, 'audit'>, secretKey: string): Aud
         checkpoint_at: newest?.time ?? null,
       };
     },
+    verifier: createVerifier(kernel, secretKey),
     verify: (options) => verifyLog(kernel, secretKey, options),
     checkpoint: checkpoints.write,
     acceptRestored: checkpoints.acceptRestored,

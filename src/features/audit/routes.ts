@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { type AuditKind, auditKinds } from '../../audit-kinds.ts';
 import { linkNextPage } from '../../http/next-page.ts';
 import { Closed, OneOf, QueryInteger, Text } from '../../http/schema.ts';
 import type { Audit, EventPage } from './index.ts';
 import { readRange } from './list.ts';
+import type { VerificationState } from './verification.ts';
 
 const Kind = OneOf(Object.keys(auditKinds) as AuditKind[]);
 const Result = OneOf(['success', 'failure']);
@@ -43,7 +44,64 @@ function sendPage(request: FastifyRequest, reply: FastifyReply, { events, next }
   return events;
 }
 
-export function auditRoutes(audit: Audit): FastifyPluginAsyncTypebox {
+const Time = OrNull(Type.String({ format: 'date-time' }));
+const AuditVerification = Closed(
+  {
+    instance_id: Type.String({
+      description: 'Of the instance that answers; each has a verification of its own.',
+    }),
+    state: OneOf(['none', 'running', 'done', 'failed']),
+    started_at: Time,
+    finished_at: Time,
+    events_checked: Type.Integer(),
+    events_total: Type.Integer({ description: 'How many there were when it began.' }),
+    result: Type.Union([
+      Closed({
+        ok: Type.Boolean(),
+        events: Type.Integer(),
+        pruned: Type.Integer({ description: 'Removed by retention.' }),
+        erased: Type.Integer({ description: 'Without what they said of a person, who was erased.' }),
+        checkpoints: Type.Integer(),
+        until: OrNull(Type.String({ description: 'When the newest event happened that was checked.' })),
+        public_key: Type.String(),
+        findings: Type.Array(
+          Closed({
+            code: Type.String(),
+            message: Type.String(),
+            chain: Type.Optional(Type.Integer()),
+            position: Type.Optional(Type.Integer()),
+            event_id: Type.Optional(Type.String()),
+          }),
+          { description: 'The first hundred.' },
+        ),
+        findings_left_out: Type.Integer(),
+      }),
+      Type.Null(),
+    ]),
+  },
+  { title: 'AuditVerification' },
+);
+
+/** How long a request waits for the end of a verification. */
+const patienceMs = 2_000;
+
+/** As the schema has it: what somebody wrote into the database stands for numbers and texts, perhaps. */
+function tellVerification(
+  instance_id: string,
+  { result, ...state }: VerificationState,
+): Static<typeof AuditVerification> {
+  if (result === null) return { instance_id, ...state, result };
+  const { checkpoints_of_earlier_keys: _, findings, until, ...rest } = result;
+  const told = findings.map(({ position, event_id, ...finding }) => ({
+    ...finding,
+    ...(Number.isSafeInteger(position) ? { position } : {}),
+    ...(event_id === undefined ? {} : { event_id: String(event_id) }),
+  }));
+  const newest = until === null ? null : String(until);
+  return { instance_id, ...state, result: { ...rest, until: newest, findings: told } };
+}
+
+export function auditRoutes(audit: Audit, instanceId: string): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
       '/audit-events',
@@ -90,6 +148,39 @@ export function auditRoutes(audit: Audit): FastifyPluginAsyncTypebox {
         const parts = Readable.from(audit.export(readRange(request.query)));
         return reply.type('application/x-ndjson').send(parts.map((part) => `${part}\n`));
       },
+    );
+
+    app.post(
+      '/audit-events/verify',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['audit'],
+          operationId: 'verify_audit_log',
+          summary: 'Check that the audit log is as it was written',
+          description:
+            'Waits two seconds for the result; a longer one goes on, and `GET /audit-events/verification` tells how far it is.',
+          response: { 200: AuditVerification, 202: AuditVerification },
+        },
+      },
+      async (_request, reply) => {
+        const state = await audit.verifier.run(patienceMs);
+        return reply.code(state.state === 'running' ? 202 : 200).send(tellVerification(instanceId, state));
+      },
+    );
+
+    app.get(
+      '/audit-events/verification',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['audit'],
+          operationId: 'get_audit_verification',
+          summary: 'The verification that the instance was last asked for',
+          response: { 200: AuditVerification },
+        },
+      },
+      async () => tellVerification(instanceId, audit.verifier.state()),
     );
 
     app.get(

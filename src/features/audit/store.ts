@@ -138,12 +138,23 @@ export function findEnds(db: Kysely<Tables>, chain: number) {
   return findRange(db, chain, { fromId: undefined, belowId: undefined, upTo: Number.MAX_SAFE_INTEGER });
 }
 
-/** An event that is in none of the chains. */
+/** An event that is in none of the chains, found beside and between them by the index: whatever stands there as its chain. */
 export function findStray(db: Kysely<Tables>): Promise<{ id: string } | undefined> {
+  const edges = [undefined, ...chainNumbers, undefined];
   return db
     .selectFrom('audit_events')
     .select('id')
-    .where('chain', 'not in', [...chainNumbers])
+    .where((eb) =>
+      eb.or(
+        edges.slice(1).map((below, index) => {
+          const above = edges[index];
+          return eb.and([
+            ...(above === undefined ? [] : [eb('chain', '>', above)]),
+            ...(below === undefined ? [] : [eb('chain', '<', below)]),
+          ]);
+        }),
+      ),
+    )
     .limit(1)
     .executeTakeFirst();
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -23,12 +24,16 @@ const batchSize = 500;
 
 /**
  * Checks the whole log against the chains' heads, the checkpoints and the file outside the database. Writes nothing, and
- * may run while others record and prune. `checkpoint` is one that somebody kept.
+ * may run while others record and prune, and in a server: it works in small portions, and tells after each how many events
+ * are checked. `checkpoint` is one that somebody kept.
  */
 export async function verifyLog(
   { db, settings }: Pick<Kernel, 'db' | 'settings'>,
   secretKey: string,
-  { checkpoint: elsewhere }: { checkpoint?: string | undefined } = {},
+  {
+    checkpoint: elsewhere,
+    onProgress = () => {},
+  }: { checkpoint?: string | undefined; onProgress?: (events: number) => void } = {},
 ): Promise<Verification> {
   const seal = createSeal(secretKey);
   const file = createHeadFile(settings.AUDIT_HEAD_FILE);
@@ -45,7 +50,7 @@ export async function verifyLog(
   ];
   for (const chain of chainNumbers) {
     const check = createChainCheck(chain, anchors, tally);
-    await verifyChain(db.read, seal, chain, check, tally);
+    await verifyChain(db.read, seal, chain, check, tally, onProgress);
   }
   for (const { chain } of await listChains(db.read)) {
     if (!chainNumbers.includes(chain))
@@ -64,6 +69,7 @@ async function verifyChain(
   chain: number,
   check: ChainCheck,
   { tally, find }: Tally,
+  onProgress: (events: number) => void,
 ): Promise<void> {
   const head = await findChain(db, chain);
   if (head === undefined) {
@@ -94,6 +100,9 @@ async function verifyChain(
       if (event.position > check.position) check.next(event);
       after = event.position;
     }
+    onProgress(tally.events);
+    // On SQLite nothing else has its turn meanwhile.
+    await nextTurn();
   }
   if (check.position < head.position) await followRetention();
   if (check.position <= head.position) check.end(head);
