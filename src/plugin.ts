@@ -125,7 +125,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(invitationRoutes(core.invitations));
   app.register(adminRoutes(core.admin));
   app.register(auditRoutes(core.audit, core.status.instances.id));
-  app.register(outboxRoutes(core.outbox));
+  app.register(outboxRoutes(core.outbox, core.settings.PRODUCT_LOGO_URL));
   app.register(keyAdminRoutes(core.keys));
   app.register(settingRoutes(core.settingsView));
   app.register(statusRoutes(core.status));

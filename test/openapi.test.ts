@@ -74,6 +74,7 @@ describe('every answer is as the document says', () => {
       ['GET', '/auth/outbox', admin, 200],
       ['GET', '/auth/outbox?kind=x', admin, 422],
       ['GET', `/auth/outbox/${asked?.id}`, admin, 200],
+      ['GET', `/auth/outbox/${asked?.id}/html`, admin, 200],
       ['GET', '/auth/outbox/99', admin, 404],
       ['POST', `/auth/outbox/${asked?.id}/resend`, admin, 202],
       ['POST', '/auth/outbox/99/resend', admin, 404],

@@ -369,6 +369,7 @@ export interface Api {
   'GET /auth/me/activity': { body: undefined; response: AuditEvent[] };
   'GET /auth/outbox': { body: undefined; response: OutboxRead[] };
   'GET /auth/outbox/{id}': { body: undefined; response: MailRead };
+  'GET /auth/outbox/{id}/html': { body: undefined; response: undefined };
   'POST /auth/outbox/{id}/resend': { body: undefined; response: OutboxRead };
   'GET /auth/keys': { body: undefined; response: SigningKey[] };
   'POST /auth/keys/rotate': { body: undefined; response: SigningKey };

@@ -48,6 +48,7 @@ const forAdmins: Request[] = [
   ['GET', '/auth/settings'],
   ['GET', '/auth/status'],
   ['GET', '/auth/statistics'],
+  ['GET', '/auth/outbox/1/html'],
   ['POST', '/auth/audit-events/verify'],
   ['GET', '/auth/audit-events/verification'],
   ['POST', '/auth/keys/rotate'],

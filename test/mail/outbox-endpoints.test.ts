@@ -30,6 +30,7 @@ journey('the outbox is for administrators', async (open) => {
   for (const [method, path] of [
     ['GET', '/auth/outbox'],
     ['GET', '/auth/outbox/1'],
+    ['GET', '/auth/outbox/1/html'],
     ['POST', '/auth/outbox/1/resend'],
   ] as const) {
     assertFailure(await test.request(method, path), 401, 'Not authenticated', 'not_authenticated');
@@ -89,13 +90,31 @@ journey('mails are listed, the newest first, by state, kind, user and address', 
   assert.equal(read.body.locale, 'de');
   assert.match(read.body.html, /^<!doctype html>\n<html lang="/);
   assert.ok(read.body.text.includes(read.body.subject));
-  for (const unknown of ['999', '99999999999999999999'])
+  for (const unknown of ['999', '99999999999999999999', '999/html'])
     assertFailure(
       await test.request('GET', `/auth/outbox/${unknown}`, { token }),
       404,
       'Mail not found',
       'mail_not_found',
     );
+});
+
+journey('a mail is a page of its own that runs nothing, and says what the mail says', async (open) => {
+  const logo = 'https://cdn.example.com/logo.png';
+  const test = await open({ PRODUCT_LOGO_URL: logo });
+  const { access_token: token } = await test.signIn({ is_admin: true });
+  await ask(test, { kind: 'invitation', params: { inviter: '<script>alert(1)</script>' } });
+  const [{ id }] = (await test.request('GET', '/auth/outbox', { token })).body;
+  const shown = await test.request('GET', `/auth/outbox/${id}/html`, { token });
+  assert.equal(shown.status, 200);
+  assert.equal(shown.headers['content-type'], 'text/html; charset=utf-8');
+  assert.equal(shown.headers['cache-control'], 'no-store');
+  assert.equal(
+    shown.headers['content-security-policy'],
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data: https://cdn.example.com; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
+  );
+  assert.equal(shown.text, (await test.request('GET', `/auth/outbox/${id}`, { token })).body.html);
+  assert.ok(!shown.text.includes('<script'));
 });
 
 journey('a dead letter is seen with its reason and sent again', async (open, { t }) => {

@@ -39,7 +39,20 @@ const MailRead = Closed(
 );
 const MailPath = Type.Object({ id: Type.Integer({ description: 'The id of a mail.' }) });
 
-export function outboxRoutes(outbox: Outbox): FastifyPluginAsyncTypebox {
+/** `logoUrl`: the picture that mails show, if any. */
+export function outboxRoutes(outbox: Outbox, logoUrl: string | undefined): FastifyPluginAsyncTypebox {
+  // What is in a mail is ours only in part, an operator's own templates included: whatever it is, it runs nothing, sends
+  // nothing, and asks nobody but for the logo.
+  const mailPolicy = [
+    'sandbox',
+    "default-src 'none'",
+    "style-src 'unsafe-inline'",
+    `img-src data:${logoUrl === undefined ? '' : ` ${new URL(logoUrl).origin}`}`,
+    "form-action 'none'",
+    "base-uri 'none'",
+    "frame-ancestors 'self'",
+  ].join('; ');
+
   return async (app) => {
     app.get(
       '/outbox',
@@ -83,6 +96,36 @@ export function outboxRoutes(outbox: Outbox): FastifyPluginAsyncTypebox {
         },
       },
       (request) => outbox.read(request.params.id),
+    );
+
+    app.get(
+      '/outbox/:id/html',
+      {
+        config: { access: 'adminUser' },
+        schema: {
+          tags: ['outbox'],
+          operationId: 'show_mail',
+          summary: 'A mail as a page that runs nothing, for a frame',
+          description: 'What `html` is in the mail, with a content security policy of its own.',
+          params: MailPath,
+          response: {
+            200: {
+              description: 'The mail',
+              content: { 'text/html': { schema: Type.String() } },
+            },
+            ...mayFail(404),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { html } = await outbox.read(request.params.id);
+        return reply
+          .headers({
+            'content-type': 'text/html; charset=utf-8',
+            'content-security-policy': mailPolicy,
+          })
+          .send(html);
+      },
     );
 
     app.post(

@@ -4,11 +4,11 @@ import { IconAlertTriangle, IconDownload } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { call } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
-import { saveFile } from '../../shared/save-file.ts';
 import { describeFailure } from '../../shared/failures.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
+import { saveFile } from '../../shared/save-file.ts';
 import { forgetSession } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
 import { useMe } from '../me.ts';
@@ -54,7 +54,8 @@ export function DataPage() {
 function CloseAccount() {
   const [isOpen, { open, close }] = useDisclosure();
   const days = config.deletion_grace_days;
-  const text = days > 0 ? t('account:data.close.with_grace', { count: days }) : t('account:data.close.at_once');
+  const text =
+    days > 0 ? t('account:data.close.with_grace', { count: days }) : t('account:data.close.at_once');
   const { form, failure, isSending, onSubmit } = useApiForm('DELETE /auth/me', {
     initialValues: { current_password: '' },
     async send(body) {
