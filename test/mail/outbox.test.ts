@@ -335,3 +335,23 @@ onInstances('old mails go, and those of whoever is erased', async (scenario) => 
   await outbox.deleteOld();
   assert.deepEqual(await left(), []);
 });
+
+onInstances(
+  'a mail that is still tried does not go, however short the outbox remembers',
+  async (scenario) => {
+    const smtp = await startSmtp(scenario.t);
+    const settings = { MAIL_URL: smtp.url, OUTBOX_RETENTION_DAYS: 1 };
+    const outbox = await openOutbox(scenario, { settings });
+    await smtp.stop();
+    await outbox.ask({ to: 'late@example.com' });
+    await outbox.work();
+    scenario.advance(40 * 3600);
+    await outbox.deleteOld();
+    assert.equal((await outbox.rows()).length, 1);
+    await smtp.start();
+    await outbox.work();
+    assert.equal(smtp.mails.length, 1);
+    await outbox.deleteOld();
+    assert.deepEqual(await outbox.rows(), [], 'sent, and asked for long ago');
+  },
+);

@@ -16,6 +16,7 @@ import {
 } from './list.ts';
 import { type Preparer, prepareDue } from './prepare.ts';
 import { resendMail } from './resend.ts';
+import { longestDelayMs, patienceMs } from './schedule.ts';
 import { goodbyes, sendDue } from './send.ts';
 import { createSmtp, type SmtpLimits } from './smtp.ts';
 import {
@@ -67,7 +68,7 @@ export interface Outbox {
   count(): Promise<Record<Exclude<MailState, 'sent'>, number>>;
   /** How many mails are in each state, and since when the one waits that waits longest. */
   describe(): Promise<Record<MailState, number> & { oldest_waiting_at: string | null }>;
-  /** Removes mails older than OUTBOX_RETENTION_DAYS, a batch a transaction. */
+  /** Removes mails older than OUTBOX_RETENTION_DAYS, a batch a transaction; none that is still tried. */
   deleteOld(): Promise<void>;
   /** Begins no more mails and waits for those under way; after eight seconds they are given up, to be tried again. */
   stop(): Promise<void>;
@@ -156,8 +157,11 @@ export function createOutbox(
       return { ...counts, oldest_waiting_at: (await findLongestWaiting(db.read)) ?? null };
     },
     async deleteOld() {
-      const before = new Date(clock.now().getTime() - settings.OUTBOX_RETENTION_DAYS * dayMs).toISOString();
-      await removeInBatches(db, (tx) => deleteOldMails(tx, before, deleteBatchSize));
+      const ago = (ms: number) => new Date(clock.now().getTime() - ms).toISOString();
+      const before = ago(settings.OUTBOX_RETENTION_DAYS * dayMs);
+      // The last try is made, or the mail given up, by then; unless it is not sent at all.
+      const openBefore = ago(patienceMs + 2 * longestDelayMs);
+      await removeInBatches(db, (tx) => deleteOldMails(tx, { before, openBefore, limit: deleteBatchSize }));
     },
     async stop() {
       stopping.abort();

@@ -1,7 +1,8 @@
 const firstDelayMs = 5_000;
-const longestDelayMs = 3_600_000;
+/** Between two tries. */
+export const longestDelayMs = 3_600_000;
 /** How long a mail is tried. */
-const patienceMs = 48 * 3_600_000;
+export const patienceMs = 48 * 3_600_000;
 
 /** When a mail is tried again that failed so often: after 5 s, then twice as long each time, up to an hour. */
 export function nextAttemptAt(attempts: number, now: Date): string {

@@ -210,12 +210,19 @@ export async function findLongestWaiting(db: Kysely<Tables>): Promise<string | u
   return times.sort()[0];
 }
 
-/** Removes mails that were last asked for before `before`. Returns whether there may be more. */
-export async function deleteOldMails(tx: Transaction, before: string, limit: number): Promise<boolean> {
+/**
+ * Removes mails that were last asked for before `before`, those that are not sent yet only if before `openBefore` as well.
+ * Returns whether there may be more.
+ */
+export async function deleteOldMails(
+  tx: Transaction,
+  { before, openBefore, limit }: { before: string; openBefore: string; limit: number },
+): Promise<boolean> {
   const old = tx
     .selectFrom('outbox')
     .select('id')
     .where('asked_at', '<', before)
+    .where((eb) => eb.or([eb('state', 'in', ['sent', 'dead']), eb('asked_at', '<', openBefore)]))
     .orderBy('asked_at')
     .limit(limit);
   const result = await tx.deleteFrom('outbox').where('id', 'in', old).executeTakeFirst();
