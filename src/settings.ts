@@ -281,7 +281,7 @@ const definitions = {
     '0',
     0,
     3650,
-    'Days after which an account whose address was never verified is erased; 0: never.',
+    'Days after which an account whose present address is not verified, and that nobody uses, is erased; 0: never.',
   ),
 
   MAIL_URL: {
@@ -388,7 +388,7 @@ const definitions = {
     '5',
     1,
     1_000_000,
-    'Mails that can be asked for to one address an hour; the same for one user.',
+    'Mails that can be asked for to one address an hour; as many again that sign-ups and unverified accounts cause.',
   ),
   THROTTLE_NETWORK_MAILS_PER_HOUR: integer(
     '50',
