@@ -279,3 +279,18 @@ journey('what a request wrote that was under way during an erasure is swept', as
   assert.deepEqual(await late(), {});
   await assertAuditSound(instance);
 });
+
+journey(
+  'a token that a suspension ended is dead when its owner closes the account later',
+  async (open, { t }) => {
+    const { instance, asAdmin, close } = await openWithMail(open, t);
+    const ann = await instance.signIn({ email: 'ann@example.com' });
+    assert.equal((await asAdmin('POST', `${ann.id}/deactivate`)).status, 200);
+    await assertToken(instance, ann.access_token, 'inactive');
+    assert.equal((await asAdmin('POST', `${ann.id}/activate`)).status, 200);
+    await assertToken(instance, ann.access_token, 'dead');
+    const { access_token } = (await instance.logIn(ann.email)).body;
+    assert.equal((await close(access_token)).status, 204);
+    await assertToken(instance, ann.access_token, 'dead');
+  },
+);

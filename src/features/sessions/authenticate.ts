@@ -1,7 +1,7 @@
 import type { AccessTokenClaims } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import type { User } from '../accounts/index.ts';
+import { stateOf, type User } from '../accounts/index.ts';
 import type { Keys } from '../keys/index.ts';
 import { noteGenerationUsed, noteLastSeen, prepareSessionLookup, type SessionLookup } from './store.ts';
 import type { VerifyAccess } from './verify-access.ts';
@@ -101,7 +101,7 @@ function judge(claims: AccessTokenClaims, row: SessionLookup | undefined): Authe
     throw new DoorwardError('invalid_token', { reason: 'the token and the session disagree' });
   }
   // The tokens of a deactivated user say so while the user is deactivated (403 by the guard), and are dead afterwards.
-  const endedByDeactivation = row.end_reason === 'user_deactivated' && !row.is_active;
+  const endedByDeactivation = row.end_reason === 'user_deactivated' && stateOf(row) === 'suspended';
   if (row.ended_at !== null && !endedByDeactivation) {
     throw new DoorwardError('invalid_token', { reason: `the session has ended: ${row.end_reason}` });
   }
