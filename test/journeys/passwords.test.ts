@@ -161,3 +161,31 @@ journey('a damaged or absurd hash lets nobody in and breaks nothing', async (ope
     }
   }
 });
+
+journey('what was checked before a password was taken away is good for no later one', async (open) => {
+  const { doorward, logIn, signIn } = await open();
+  const { passwords, kernel } = doorward;
+  const { id, email } = await signIn();
+  const known = { isKnown: false, take: async () => {} };
+  const check = async (given: string) => (await passwords.check(id, given, known)) ?? assert.fail();
+  const confirm = (checked: Awaited<ReturnType<typeof check>>) =>
+    kernel.db.transaction((tx) => passwords.confirm(tx, id, checked));
+  const other = `${password}?`;
+  const hash = await passwords.hash(other);
+  const before = await check(password);
+  assert.equal(await confirm(before), true);
+
+  await kernel.db.transaction((tx) => passwords.remove(tx, id));
+  assert.equal(await confirm(before), false);
+  assert.equal((await logIn(email)).status, 401);
+  assert.equal((await logIn(email, '')).status, 401);
+  assert.equal(await passwords.describe(id), undefined);
+  await kernel.db.transaction((tx) => passwords.remove(tx, id));
+  await kernel.db.transaction((tx) => passwords.replace(tx, id, hash, null));
+  assert.equal(await confirm(before), false);
+  const after = await check(other);
+  assert.ok(after.revision > before.revision);
+  assert.equal((await logIn(email, other)).status, 200);
+  const removed = await doorward.audit.list({ kind: 'password.removed', user_id: id, limit: 5 });
+  assert.equal(removed.events.length, 1, 'one that is not there is not taken away');
+});

@@ -15,7 +15,7 @@ import { changePassword } from './change.ts';
 import { type CurrentPassword, withCurrentPassword } from './current.ts';
 import { passwordIssues } from './policy.ts';
 import {
-  deletePassword,
+  clearPassword,
   findChangedAt,
   findPassword,
   insertPassword,
@@ -129,7 +129,7 @@ export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
       if (sid === null) await audit.record(tx, { kind: 'password.reset', user_id: userId });
     },
     async remove(tx, userId) {
-      const hadOne = await deletePassword(tx, userId);
+      const hadOne = await clearPassword(tx, userId, now());
       await events.emit(tx, 'password.changed', { user_id: userId, sid: null, by: 'nobody' });
       if (hadOne) await audit.record(tx, { kind: 'password.removed', user_id: userId });
     },

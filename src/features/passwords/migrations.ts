@@ -3,8 +3,7 @@ import type { Migration } from '../../database/database.ts';
 export const passwordMigrations: readonly Migration[] = [
   {
     id: '0002-passwords',
-    // Apart from users, so that no read of a user can carry a hash out, and an account without a password is one
-    // without a row.
+    // Apart from users, so that no read of a user can carry a hash out.
     statements: ({ integer, text, timestamp }) => [
       `create table passwords (
         user_id ${integer} primary key references users (id) on delete cascade,

@@ -3,12 +3,18 @@ import type { Tables, Transaction } from '../../database/database.ts';
 
 interface PasswordsTable {
   user_id: number;
-  /** PHC string, or the encoding of the system the account came from. */
+  /** PHC string, or the encoding of the system the account came from; empty where the password was taken away. */
   hash: string;
-  /** Counts the changes of the password; a better hash of the same password is none. */
+  /**
+   * Counts the changes of the password; a better hash of the same password is none. It never goes back, or a password that
+   * was checked before it was taken away would be good for the one that came after.
+   */
   revision: number;
   changed_at: string;
 }
+
+/** No hash of anything, so that no password is right. */
+const noHash = '';
 
 export type StoredPassword = Pick<PasswordsTable, 'hash' | 'revision'>;
 
@@ -23,6 +29,7 @@ export function findPassword(db: Kysely<Tables>, userId: number): Promise<Stored
     .selectFrom('passwords')
     .select(['hash', 'revision'])
     .where('user_id', '=', userId)
+    .where('hash', '!=', noHash)
     .executeTakeFirst();
 }
 
@@ -30,7 +37,12 @@ export function findChangedAt(
   db: Kysely<Tables>,
   userId: number,
 ): Promise<{ changed_at: string } | undefined> {
-  return db.selectFrom('passwords').select('changed_at').where('user_id', '=', userId).executeTakeFirst();
+  return db
+    .selectFrom('passwords')
+    .select('changed_at')
+    .where('user_id', '=', userId)
+    .where('hash', '!=', noHash)
+    .executeTakeFirst();
 }
 
 export async function insertPassword(
@@ -57,10 +69,15 @@ export async function putPassword(tx: Transaction, userId: number, hash: string,
     .execute();
 }
 
-/** Whether there was one to remove. */
-export async function deletePassword(tx: Transaction, userId: number): Promise<boolean> {
-  const result = await tx.deleteFrom('passwords').where('user_id', '=', userId).executeTakeFirst();
-  return result.numDeletedRows > 0n;
+/** Takes a password away and keeps its count. Whether there was one. */
+export async function clearPassword(tx: Transaction, userId: number, now: string): Promise<boolean> {
+  const result = await tx
+    .updateTable('passwords')
+    .set((eb) => ({ hash: noHash, revision: eb('revision', '+', 1), changed_at: now }))
+    .where('user_id', '=', userId)
+    .where('hash', '!=', noHash)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 /** Stores another hash of the same password. */
