@@ -11,6 +11,12 @@ export const activeAdminsLock = 'active-admins';
 /** Held while something changes that decides whether a user may have sessions: password, state, existence. */
 export const userLock = (userId: number) => `user:${userId}`;
 
+/**
+ * Held while an account or an invitation comes to an address, by the identity of the address: whoever looks for either
+ * under it finds what is there, and nothing comes meanwhile.
+ */
+export const addressLock = (emailKey: string) => `address:${emailKey}`;
+
 /** Held while signing keys are made or withdrawn, or SECRET_KEY is changed. */
 export const signingKeysLock = 'signing-keys';
 

@@ -1,6 +1,6 @@
 import type { Transaction } from '../../database/database.ts';
 import { isUniqueViolation } from '../../database/database-errors.ts';
-import { activeAdminsLock, userLock } from '../../database/lock-names.ts';
+import { activeAdminsLock, addressLock, userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Administered, Kernel, NewAuditEvent } from '../../kernel.ts';
 import { currentOrigin } from '../../origin.ts';
@@ -64,6 +64,7 @@ export async function applyChanges(
     throw new DoorwardError('last_admin');
   }
   const isReaddressed = email !== undefined && email.email_key !== requireEmailAddress(user.email).email_key;
+  if (isReaddressed) await db.lock(tx, addressLock(email.email_key));
   const steps = {
     email,
     name,

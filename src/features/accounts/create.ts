@@ -1,5 +1,5 @@
 import type { Transaction } from '../../database/database.ts';
-import { activeAdminsLock } from '../../database/lock-names.ts';
+import { activeAdminsLock, addressLock } from '../../database/lock-names.ts';
 import { parseEmailAddress } from '../../email-address.ts';
 import { DoorwardError, ValidationError, valueError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -74,12 +74,13 @@ export interface PreparedAccount {
 
 /** Stores an account and announces it. Undefined when the address is taken; the database decides between racing requests. */
 export async function insertAccount(
-  { clock, events, audit }: Kernel,
+  { db, clock, events, audit }: Kernel,
   passwords: Passwords,
   tx: Transaction,
   { user: prepared, hash }: PreparedAccount,
   kind: Creation['kind'],
 ): Promise<User | undefined> {
+  await db.lock(tx, addressLock(prepared.email_key));
   const user = await insertUser(tx, { ...prepared, now: clock.now().toISOString() });
   if (user === undefined) return undefined;
   const { id: user_id, email, email_verified } = user;

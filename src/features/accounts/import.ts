@@ -1,4 +1,5 @@
 import type { Transaction } from '../../database/database.ts';
+import { addressLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
@@ -30,6 +31,9 @@ export function createImport(kernel: Kernel, passwords: Passwords, { dryRun }: {
   return async (imported) => {
     const accounts = imported.map((account) => ({ ...account, ...requireEmailAddress(account.email) }));
     const insertAll = async (tx: Transaction) => {
+      // In one order, so that two imports of the same people do not wait for each other.
+      for (const key of accounts.map(({ email_key }) => email_key).sort())
+        await db.lock(tx, addressLock(key));
       const ids: (number | undefined)[] = [];
       for (const account of accounts) ids.push(await insertImported(kernel, passwords, tx, account));
       return ids;

@@ -17,7 +17,7 @@ import {
 import { describeLife, type LifeCycle } from './describe-life.ts';
 import { createImport, type Import } from './import.ts';
 import type { Mover } from './life-cycle.ts';
-import { lockRecipient } from './recipient.ts';
+import { lockRecipient, withHolder } from './recipient.ts';
 import { signUp } from './sign-up.ts';
 import { findUser, findUserByEmailKey, hasAdmin, type User } from './store.ts';
 
@@ -70,6 +70,12 @@ export interface Accounts {
   findByEmail(email: string, db?: Kysely<Tables>): Promise<User | undefined>;
   /** See `recipient.ts`. */
   lockRecipient(tx: Transaction, mail: { user_id: number | null; to: string }): Promise<User | undefined>;
+  /** See `withHolder` in `recipient.ts`. */
+  withHolder<T>(
+    email: string,
+    work: (tx: Transaction, holder: User | undefined) => Promise<T>,
+    prepare?: (tx: Transaction) => Promise<void>,
+  ): Promise<T>;
   /** Whether anybody is an admin, active or not. */
   hasAdmin(db?: Kysely<Tables>): Promise<boolean>;
 }
@@ -102,6 +108,7 @@ export function createAccounts(
       return address === undefined ? undefined : findUserByEmailKey(connection, address.email_key);
     },
     lockRecipient: (tx, mail) => lockRecipient(kernel, tx, mail),
+    withHolder: (email, work, prepare) => withHolder(kernel, email, work, prepare),
     hasAdmin: (connection = db.read) => hasAdmin(connection),
   };
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Transaction } from '../../database/database.ts';
+import { addressLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Passwords } from '../passwords/index.ts';
@@ -27,6 +28,8 @@ export async function signUpUnseen(
   const prepared = await prepareAccount(passwords, account, creation, async () => {});
   try {
     await db.transaction(async (tx) => {
+      // Also where nothing is made: what is waited for must not tell.
+      await db.lock(tx, addressLock(prepared.user.email_key));
       const isFree = (await findUserByEmailKey(tx, prepared.user.email_key)) === undefined;
       const isMade =
         isFree && (await insertAccount(kernel, passwords, tx, prepared, creation.kind)) !== undefined;

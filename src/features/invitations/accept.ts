@@ -39,11 +39,7 @@ export async function acceptInvitation(
     throw new DoorwardError((await findInvitation(db.read, id)) ? 'email_registered' : 'invalid_link');
   });
 
-  return db.transaction(async (tx) => {
-    // Whose word it is counts now: the inviter may be no administrator any more.
-    await db.lock(tx, activeAdminsLock);
-    // Before the invitation, as whoever proves the address in another way takes them.
-    const holder = await accounts.lockRecipient(tx, { user_id: null, to: email });
+  const settle = async (tx: Transaction, holder: User | undefined): Promise<User> => {
     const present = await findInvitation(tx, id);
     if (present !== undefined && holder !== undefined && isSettled(holder))
       throw new DoorwardError('email_registered');
@@ -52,9 +48,13 @@ export async function acceptInvitation(
     if (!(await deleteInvitation(tx, id))) throw new DoorwardError('invalid_link');
     await use(tx);
     await outbox.discard(tx, 'invitation', email);
-    const made = holder === undefined ? await accounts.insert(tx, prepared, kind) : undefined;
-    return made ?? takeOver(kernel, features, tx, prepared);
-  });
+    if (holder !== undefined) return takeOver(kernel, features, tx, holder, prepared);
+    const made = await accounts.insert(tx, prepared, kind);
+    if (made === undefined) throw new DoorwardError('email_registered');
+    return made;
+  };
+  // Whose word it is counts now: the inviter may be no administrator any more.
+  return accounts.withHolder(email, settle, (tx) => db.lock(tx, activeAdminsLock));
 }
 
 /** Whoever is invited has proved the address, and gets the account that has it, without anything that opened it so far. */
@@ -62,11 +62,9 @@ async function takeOver(
   { audit }: Kernel,
   { accounts, passwords, mailLinks }: InvitationFeatures,
   tx: Transaction,
+  user: User,
   { user: { email, name, is_admin, locale }, hash }: PreparedAccount,
 ): Promise<User> {
-  const user = await accounts.lockRecipient(tx, { user_id: null, to: email });
-  // One that is gone again between the two looks leaves the address to whoever tries next.
-  if (user === undefined || isSettled(user)) throw new DoorwardError('email_registered');
   // Ends all sessions, forgets devices and voids links.
   await passwords.replace(tx, user.id, hash, null);
   await mailLinks.voidLinks(tx, user.id, 'undo_email_change');

@@ -31,7 +31,7 @@ export async function createInvitation(
   input: NewInvitation,
   actorId: number | null,
 ): Promise<ReadInvitation> {
-  const { db, clock, audit } = kernel;
+  const { clock, audit } = kernel;
   const { accounts, throttle } = features;
   const address = requireEmailAddress(input.email);
   const locale = input.locale === undefined ? null : requireLocale(input.locale);
@@ -41,9 +41,8 @@ export async function createInvitation(
   return attempt.within(
     async () => {
       await attempt.take();
-      return db.transaction(async (tx) => {
+      return accounts.withHolder(address.email, async (tx, user) => {
         const now = clock.now();
-        const user = await accounts.lockRecipient(tx, { user_id: null, to: address.email });
         if (user !== undefined && isSettled(user)) throw new DoorwardError('email_registered');
         const former = await findInvitationTo(tx, address.email_key);
         if (former !== undefined && isLive(former, now)) throw new DoorwardError('already_invited');

@@ -81,8 +81,15 @@ export async function insertInvitation(
   return made?.id;
 }
 
-export async function markSettled(tx: Transaction, id: number, now: string): Promise<void> {
-  await tx.updateTable('invitations').set({ settled_at: now }).where('id', '=', id).execute();
+/** Settles an invitation. False when it is gone, or was settled before. */
+export async function markSettled(tx: Transaction, id: number, now: string): Promise<boolean> {
+  const result = await tx
+    .updateTable('invitations')
+    .set({ settled_at: now })
+    .where('id', '=', id)
+    .where('settled_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
 }
 
 /** Renews an invitation. False when it is gone. */

@@ -50,7 +50,7 @@ export async function settleInvitation(
 ): Promise<void> {
   const invitation = await findInvitationTo(tx, requireEmailAddress(user.email).email_key);
   if (invitation === undefined || invitation.settled_at !== null) return;
-  await markSettled(tx, invitation.id, clock.now().toISOString());
+  if (!(await markSettled(tx, invitation.id, clock.now().toISOString()))) return;
   await outbox.discard(tx, 'invitation', invitation.email);
   const detail = { invitation: invitation.id, reason: 'registered' };
   await audit.record(tx, { kind: 'invitation.withdrawn', user_id: user.id, detail });
