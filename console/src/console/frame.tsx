@@ -1,5 +1,5 @@
 import { Anchor, Button } from '@mantine/core';
-import { IconLayoutDashboard, IconLogout } from '@tabler/icons-react';
+import { IconLayoutDashboard, IconLogout, IconUsers } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { AppFrame } from '../shared/app-frame.tsx';
@@ -27,7 +27,10 @@ export function ConsoleFrame() {
   }
   return (
     <AppFrame
-      items={[{ to: '/', label: t('insight:dashboard.title'), icon: IconLayoutDashboard }]}
+      items={[
+        { to: '/', label: t('insight:dashboard.title'), icon: IconLayoutDashboard },
+        { to: '/users', label: t('users:title'), icon: IconUsers },
+      ]}
       head={
         <Button variant="subtle" size="xs" leftSection={<IconLogout size={16} />} onClick={logOut}>
           {t('log_out')}

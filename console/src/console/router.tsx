@@ -7,6 +7,8 @@ import {
 } from '@tanstack/react-router';
 import { config } from '../shared/config.ts';
 import { NotFound } from '../shared/not-found.tsx';
+import { readTab } from './user/tab.ts';
+import { readUsersSearch } from './users/search.ts';
 
 /** All pages of `/console`. What a page keeps in its path and query stands with it. */
 const root = createRootRoute({ component: Outlet, notFoundComponent: () => <NotFound home="/" /> });
@@ -24,8 +26,22 @@ const dashboard = createRoute({
   component: lazyRouteComponent(() => import('./dashboard/page.tsx'), 'DashboardPage'),
 });
 
+const users = createRoute({
+  getParentRoute: () => admin,
+  path: '/users',
+  validateSearch: readUsersSearch,
+  component: lazyRouteComponent(() => import('./users/page.tsx'), 'UsersPage'),
+});
+
+const user = createRoute({
+  getParentRoute: () => admin,
+  path: '/users/$id',
+  validateSearch: ({ tab }: Record<string, unknown>) => ({ tab: readTab(tab) }),
+  component: lazyRouteComponent(() => import('./user/page.tsx'), 'UserPage'),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([admin.addChildren([dashboard])]),
+  routeTree: root.addChildren([admin.addChildren([dashboard, users, user])]),
   basepath: `${config.base}/console`,
   defaultPreload: 'intent',
 });

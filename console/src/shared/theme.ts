@@ -3,6 +3,7 @@ import {
   type CSSVariablesResolver,
   colorsTuple,
   createTheme,
+  DEFAULT_THEME,
   type MantineColorsTuple,
 } from '@mantine/core';
 import { config } from './config.ts';
@@ -48,6 +49,10 @@ function readableOn(ground: Rgb, color: Rgb, end: Rgb): Rgb {
   return end;
 }
 
+function toText(color: Rgb): string {
+  return `#${color.map((value) => Math.round(value).toString(16).padStart(2, '0')).join('')}`;
+}
+
 /** Ten shades of the product's colour. Texts and links on light pages are the seventh, on dark ones the fifth. */
 function shadesOf(color: string): MantineColorsTuple {
   const base = parseColor(color);
@@ -62,8 +67,6 @@ function shadesOf(color: string): MantineColorsTuple {
     mix(onLight, black, 0.24),
     mix(onLight, black, 0.36),
   ];
-  const toText = (shade: Rgb) =>
-    `#${shade.map((value) => Math.round(value).toString(16).padStart(2, '0')).join('')}`;
   return colorsTuple(shades.map(toText));
 }
 
@@ -74,6 +77,7 @@ export const theme = createTheme({
   primaryColor: 'product',
   primaryShade: { light: 6, dark: 6 },
   autoContrast: true,
+  respectReducedMotion: true,
   defaultRadius: 'md',
   cursorType: 'pointer',
   // WCAG 2.2, 1.4.1: a link within a text is told by more than its colour.
@@ -86,10 +90,22 @@ export const theme = createTheme({
   headings: { sizes: { h1: { fontSize: '1.6rem', lineHeight: '1.3' } } },
 });
 
+/** Texts on the tints of their own colour, such as those of badges. */
+function textsOnTints(): Record<string, string> {
+  const { dark, ...colors } = DEFAULT_THEME.colors;
+  return Object.fromEntries(
+    Object.entries(colors).map(([name, shades]) => [
+      `--mantine-color-${name}-light-color`,
+      toText(readableOn(parseColor(shades[1]), parseColor(shades[9]), black)),
+    ]),
+  );
+}
+
 /** Where the library's own colours are too weak to be read (WCAG 2.2, 1.4.3). */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
+    ...textsOnTints(),
     '--mantine-color-error': 'var(--mantine-color-red-9)',
     '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
     '--mantine-color-placeholder': 'var(--mantine-color-gray-7)',
