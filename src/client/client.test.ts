@@ -283,3 +283,20 @@ test('shows at a login that the device is known, also after a log-out, and keeps
   assert.equal(shown(), 'device-1');
   assert.equal(JSON.parse(store.text ?? '').device_token, 'device-1');
 });
+
+test('a login by mail opens a session as one by password does', async () => {
+  const { client, asked } = clientOf([tokens(1), ok], { prefix: '/accounts' });
+  await client.loginByMail({ email: 'ada@example.com', code: '123456' });
+  await client.fetch('/accounts/me');
+  assert.deepEqual(paths(asked), ['POST /accounts/login/email/verify', 'GET /accounts/me']);
+  assert.deepEqual(JSON.parse(String(asked[0]?.body)), { email: 'ada@example.com', code: '123456' });
+  assert.equal(asked[1]?.authorization, 'Bearer access-1');
+});
+
+test('with cookies a login by mail asks for cookies', async () => {
+  const { client, asked } = clientOf([json(200, { token_type: 'cookie', expires_in: 900 })], {
+    transport: 'cookie',
+  });
+  await client.loginByMail({ token: 'token' });
+  assert.match(asked[0]?.url ?? '', /\/auth\/login\/email\/verify\?transport=cookie$/);
+});

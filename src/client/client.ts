@@ -17,6 +17,8 @@ export interface ClientOptions {
 export interface Client {
   /** @throws ApiError as the server answers, e.g. 401 `invalid_credentials`. */
   login(email: string, password: string): Promise<void>;
+  /** Logs in by the link or the code of a mail (`EMAIL_LOGIN`). @throws ApiError as the server answers. */
+  loginByMail(proof: Api['POST /auth/login/email/verify']['body']): Promise<void>;
   /** Makes an account; does not log in. @throws ApiError as the server answers, e.g. 409 `email_registered`. */
   signup(account: Api['POST /auth/signup']['body']): Promise<Api['POST /auth/signup']['response']>;
   /**
@@ -273,24 +275,23 @@ export function connect(options: ClientOptions, environment: Environment): Clien
     return send(url, init, renewed);
   }
 
+  /** Not while tokens are renewed: the answer to that could take the new ones away. */
+  function openSession(path: string, proof: object): Promise<void> {
+    return exclusively(async () => {
+      const askedAt = environment.wall();
+      const { device_token } = await readDevice();
+      const headers = device_token === undefined ? {} : { 'x-device-token': device_token };
+      const response = await post(path + transportQuery, proof, undefined, headers);
+      if (!response.ok) throw await apiError(response);
+      await keep(await response.json(), askedAt);
+    });
+  }
+
   return {
     fetch: fetchWithSession,
 
-    login(email, password) {
-      return exclusively(async () => {
-        const askedAt = environment.wall();
-        const { device_token } = await readDevice();
-        const headers = device_token === undefined ? {} : { 'x-device-token': device_token };
-        const response = await post(
-          `/login${transportQuery}`,
-          { username: email, password },
-          undefined,
-          headers,
-        );
-        if (!response.ok) throw await apiError(response);
-        await keep(await response.json(), askedAt);
-      });
-    },
+    login: (email, password) => openSession('/login', { username: email, password }),
+    loginByMail: (proof) => openSession('/login/email/verify', proof),
 
     async signup(account) {
       const response = await post('/signup', account);

@@ -1,6 +1,9 @@
 import { Card, Center, Group, Stack, Text, Title } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
+import { config } from '../shared/config.ts';
 import { LanguagePicker, Product } from '../shared/product.tsx';
+
+let isFirst = true;
 
 /** The frame of the pages that need nobody signed in: one card with one thing to do. */
 export function AccessPage({
@@ -10,10 +13,18 @@ export function AccessPage({
   footer,
 }: {
   title: string;
-  intro?: ReactNode;
+  intro?: string;
   children?: ReactNode;
   footer?: ReactNode;
 }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another intro is another step.
+  useEffect(() => {
+    document.title = `${title} – ${config.product.name}`;
+    // The button of the step before is gone: who hears the page is told where they are. A page that opens tells that itself.
+    if (!isFirst && document.activeElement === document.body) heading.current?.focus();
+    isFirst = false;
+  }, [title, intro]);
   return (
     <Center component="main" mih="100dvh" p="md">
       <Stack w="100%" maw={420} gap="lg">
@@ -22,10 +33,14 @@ export function AccessPage({
         </Center>
         <Card withBorder shadow="sm" padding="xl" radius="lg">
           <Stack gap="md">
-            <Title order={1} size="h3">
+            <Title order={1} size="h3" ref={heading} tabIndex={-1}>
               {title}
             </Title>
-            {intro !== undefined && <Text size="sm">{intro}</Text>}
+            {intro !== undefined && (
+              <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+                {intro}
+              </Text>
+            )}
             {children}
           </Stack>
         </Card>

@@ -1,3 +1,5 @@
+// First: see there.
+import './mail-link.ts';
 import './styles.ts';
 import { RouterProvider } from '@tanstack/react-router';
 import { start } from '../shared/start.tsx';

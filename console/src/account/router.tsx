@@ -25,6 +25,60 @@ const login = createRoute({
   component: lazyRouteComponent(() => import('./login/page.tsx'), 'LoginPage'),
 });
 
+const signUp = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-up',
+  validateSearch: readReturn,
+  component: lazyRouteComponent(() => import('./sign-up/page.tsx'), 'SignUpPage'),
+});
+
+const forgotPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/forgot-password',
+  validateSearch: readReturn,
+  component: lazyRouteComponent(() => import('./forgot-password/page.tsx'), 'ForgotPasswordPage'),
+});
+
+// Where links of mails lead. Their paths are known to `src/features/mail-links/mint.ts`.
+const verifyEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/verify-email',
+  validateSearch: readReturn,
+  component: lazyRouteComponent(() => import('./verify-email/page.tsx'), 'VerifyEmailPage'),
+});
+
+const resetPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/reset-password',
+  validateSearch: readReturn,
+  component: lazyRouteComponent(() => import('./reset-password/page.tsx'), 'ResetPasswordPage'),
+});
+
+const loginByMail = createRoute({
+  getParentRoute: () => root,
+  path: '/login/email',
+  validateSearch: readReturn,
+  component: lazyRouteComponent(() => import('./login/email/page.tsx'), 'LoginByMailPage'),
+});
+
+const changeEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/change-email',
+  component: lazyRouteComponent(() => import('./change-email/page.tsx'), 'ChangeEmailPage'),
+});
+
+const undoEmailChange = createRoute({
+  getParentRoute: () => root,
+  path: '/undo-email-change',
+  component: lazyRouteComponent(() => import('./undo-email-change/page.tsx'), 'UndoEmailChangePage'),
+});
+
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: '/invitation',
+  component: lazyRouteComponent(() => import('./invitation/page.tsx'), 'InvitationPage'),
+});
+
 /** Pages of somebody who is signed in. */
 const own = createRoute({
   getParentRoute: () => root,
@@ -63,7 +117,18 @@ const data = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, own.addChildren([profile, password, sessions, activity, data])]),
+  routeTree: root.addChildren([
+    login,
+    signUp,
+    forgotPassword,
+    verifyEmail,
+    resetPassword,
+    loginByMail,
+    changeEmail,
+    undoEmailChange,
+    invitation,
+    own.addChildren([profile, password, sessions, activity, data]),
+  ]),
   basepath: `${config.base}/account`,
   defaultPreload: 'intent',
 });

@@ -28,15 +28,25 @@ export interface ApiForm<Values> {
  */
 export function useApiForm<Values extends Record<string, unknown>>(
   route: FormRoute,
-  options: { initialValues: Values; send: (values: Values) => Promise<unknown> },
+  options: {
+    initialValues: Values;
+    /** What this form needs, though the endpoint can do without. */
+    required?: readonly (keyof Values & string)[];
+    send: (values: Values) => Promise<unknown>;
+  },
 ): ApiForm<Values> {
   const [isSending, setSending] = useState(false);
   const [failure, setFailure] = useState<string>();
   const form = useForm<Values>({
     mode: 'uncontrolled',
     initialValues: options.initialValues,
-    validate: (values) => checkBody(route, values),
+    validate: (values) => ({ ...checkBody(route, values), ...checkRequired(values) }),
   });
+
+  function checkRequired(values: Values): Record<string, string> {
+    const empty = (options.required ?? []).filter((name) => values[name] === '');
+    return Object.fromEntries(empty.map((name) => [name, t('rules.required')]));
+  }
 
   function focusFirst(errors: object): void {
     const [first] = Object.keys(errors);

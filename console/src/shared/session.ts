@@ -46,6 +46,12 @@ export async function logIn(email: string, password: string): Promise<void> {
   await queryClient.invalidateQueries();
 }
 
+/** By the link or the code of a mail. */
+export async function logInByMail(proof: Parameters<typeof client.loginByMail>[0]): Promise<void> {
+  await client.loginByMail(proof);
+  await queryClient.invalidateQueries();
+}
+
 export async function logOut(): Promise<void> {
   await client.logout();
   forgetSession();

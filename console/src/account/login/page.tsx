@@ -1,27 +1,49 @@
-import { Anchor, Button, PasswordInput, Stack, TextInput } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { getRouteApi } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { ApiError } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
-import { logIn, meQuery, returnUrl } from '../../shared/session.ts';
+import { logIn, returnUrl } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
 import { AccessPage } from '../access-page.tsx';
+import { useVisitor } from '../anybody.ts';
+import { AnchorLink, ButtonLink } from '../links.tsx';
+import { rememberReturn } from '../return-to.ts';
+import { VerifyStep } from '../verify-step.tsx';
 
 const route = getRouteApi('/login');
 
-/** Signs in and goes to where the visitor wanted to be. Whoever is signed in goes there at once. */
+/**
+ * Signs in and goes to where the visitor wanted to be. Whoever is signed in goes there at once; whose address has to be
+ * confirmed first does that, and is then signed in.
+ */
 export function LoginPage() {
-  const { return_to } = route.useSearch();
-  const { data: me } = useQuery(meQuery);
+  const search = route.useSearch();
+  const { return_to } = search;
+  const me = useVisitor();
+  const [unverified, setUnverified] = useState<{ email: string; password: string }>();
   const { form, failure, isSending, onSubmit } = useApiForm('POST /auth/login', {
     initialValues: { username: '', password: '' },
-    send: ({ username, password }) => logIn(username, password),
+    async send({ username, password }) {
+      try {
+        await logIn(username, password);
+      } catch (error) {
+        if (!(error instanceof ApiError && error.code === 'email_not_verified')) throw error;
+        // The server has sent the mail.
+        rememberReturn(return_to);
+        setUnverified({ email: username.trim(), password });
+      }
+    },
   });
   useEffect(() => {
     if (me) location.replace(returnUrl(return_to));
   }, [me, return_to]);
+  if (unverified !== undefined) {
+    const { email, password } = unverified;
+    return <VerifyStep email={email} onVerified={() => logIn(email, password)} />;
+  }
   const canSignUp = config.registration === 'open';
   return (
     <AccessPage
@@ -30,9 +52,9 @@ export function LoginPage() {
         canSignUp && (
           <>
             {t('access:log_in.no_account')}{' '}
-            <Anchor component={Link} to="/sign-up" inherit>
+            <AnchorLink to="/sign-up" search={search} inherit>
               {t('access:sign_up.title')}
-            </Anchor>
+            </AnchorLink>
           </>
         )
       }
@@ -60,9 +82,14 @@ export function LoginPage() {
           <Button type="submit" loading={isSending} fullWidth>
             {t('access:log_in.title')}
           </Button>
-          <Anchor component={Link} to="/forgot-password" size="sm">
+          {config.email_login && (
+            <ButtonLink to="/login/email" search={search} variant="default" fullWidth>
+              {t('access:log_in.by_mail')}
+            </ButtonLink>
+          )}
+          <AnchorLink to="/forgot-password" search={search} size="sm">
             {t('access:log_in.forgot')}
-          </Anchor>
+          </AnchorLink>
         </Stack>
       </form>
     </AccessPage>

@@ -1,0 +1,49 @@
+import { getRouteApi } from '@tanstack/react-router';
+import { useState } from 'react';
+import type { Answer } from '../../shared/api.ts';
+import { t } from '../../shared/i18n.ts';
+import { queryClient } from '../../shared/session.ts';
+import { AccessPage } from '../access-page.tsx';
+import { callAsAnybody, useVisitor } from '../anybody.ts';
+import { Done } from '../done.tsx';
+import { useMailLink } from '../mail-link.ts';
+import { ProofForm } from '../proof-form.tsx';
+import { recallReturn } from '../return-to.ts';
+
+const route = getRouteApi('/verify-email');
+
+/** Confirms the address of an account, whether its owner is signed in or not. */
+export function VerifyEmailPage() {
+  const { return_to = recallReturn() } = route.useSearch();
+  const visitor = useVisitor();
+  const link = useMailLink();
+  const [user, setUser] = useState<Answer<'POST /auth/verify-email'>>();
+  if (user !== undefined) {
+    return (
+      <Done title={t('access:verify.done')} return_to={return_to}>
+        {t('access:verify.done_text', { email: user.email })}
+      </Done>
+    );
+  }
+  return (
+    <AccessPage
+      title={t('access:verify.title')}
+      intro={t(link.token === undefined ? 'access:verify.by_code' : 'access:verify.by_link')}
+    >
+      <ProofForm
+        route="POST /auth/verify-email"
+        link={link}
+        // Whoever is signed in and confirmed has got the code of another account.
+        email={visitor?.email_verified === false ? null : undefined}
+        label={t('access:verify.confirm')}
+        send={async (proof) => {
+          setUser(await callAsAnybody('POST /auth/verify-email', { body: proof }));
+          await queryClient.invalidateQueries();
+        }}
+        resend={(email) =>
+          callAsAnybody('POST /auth/verify-email/request', { body: email === undefined ? {} : { email } })
+        }
+      />
+    </AccessPage>
+  );
+}
