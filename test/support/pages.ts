@@ -63,7 +63,12 @@ async function openSite(
   const PORT = await freePort();
   const origin = `http://127.0.0.1:${PORT}`;
   const instance = await createTestDoorward({ PORT, PUBLIC_URL: origin, ...settings }, { now: new Date() });
-  t.after(() => instance.close());
+  const own: TestPage[] = [];
+  // Browsers first: a connection that they opened in advance would hold the server up for a minute.
+  t.after(async () => {
+    await Promise.all(own.map((visit) => visit.close()));
+    await instance.close();
+  });
   await instance.app.listen({ host: '127.0.0.1', port: PORT });
   return {
     ...instance,
@@ -71,7 +76,7 @@ async function openSite(
     async visit(path, { language = 'en', alsoAllowed = [] } = {}) {
       const visit = await browser.open(origin, { locale: language, alsoAllowed });
       visits.push(visit);
-      t.after(() => visit.close());
+      own.push(visit);
       visit.page.setDefaultTimeout(patienceMs);
       await visit.page.goto(origin + path);
       return visit.page;
