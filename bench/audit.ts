@@ -1,10 +1,9 @@
 import { createDoorward } from '../src/app.ts';
 import { type Child, startChild } from './processes.ts';
-import { median, type Row } from './report.ts';
+import { inTurn, type Row } from './report.ts';
 import type { BenchDatabase } from './run.ts';
 
 const milliseconds = 1000;
-const turnsPerRound = 3;
 const verifiedEvents = 100_000;
 const cheapHashes = { ARGON2_MEMORY_KIB: 7168, ARGON2_PASSES: 5, ARGON2_LANES: 1 };
 
@@ -48,24 +47,6 @@ async function rate(
     }),
   );
   return counts.reduce((sum, count) => sum + count, 0) / (milliseconds / 1000);
-}
-
-/** The medians of two sides measured in turn, and of their ratios. Each goes first as often as the other. */
-async function inTurn(rounds: number, a: () => Promise<number>, b: () => Promise<number>) {
-  const sides: [number, number][] = [];
-  await a();
-  await b();
-  for (let turn = 0; turn < rounds * turnsPerRound; turn++) {
-    if (turn % 2 === 0) {
-      const first = await a();
-      sides.push([first, await b()]);
-    } else {
-      const first = await b();
-      sides.push([await a(), first]);
-    }
-  }
-  const rates = [0, 1].map((side) => median(sides.map((pair) => pair[side] ?? Number.NaN)).toFixed(0));
-  return { ratio: median(sides.map(([one, other]) => one / other)), note: `${rates.join(' : ')} a second` };
 }
 
 /** What recording costs a small transaction, whether writers queue for a chain, and how long a verification takes. */

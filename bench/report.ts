@@ -14,6 +14,26 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }
 
+const turnsPerRound = 3;
+
+/** The medians of two sides measured in turn, and of their ratios. Each goes first as often as the other. */
+export async function inTurn(rounds: number, a: () => Promise<number>, b: () => Promise<number>) {
+  const sides: [number, number][] = [];
+  await a();
+  await b();
+  for (let turn = 0; turn < rounds * turnsPerRound; turn++) {
+    if (turn % 2 === 0) {
+      const first = await a();
+      sides.push([first, await b()]);
+    } else {
+      const first = await b();
+      sides.push([await a(), first]);
+    }
+  }
+  const rates = [0, 1].map((side) => median(sides.map((pair) => pair[side] ?? Number.NaN)).toFixed(0));
+  return { ratio: median(sides.map(([one, other]) => one / other)), note: `${rates.join(' : ')} a second` };
+}
+
 export function holds({ seen, limit }: Row): boolean {
   if (limit === undefined) return true;
   return 'atLeast' in limit ? seen >= limit.atLeast : seen <= limit.atMost;

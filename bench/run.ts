@@ -15,6 +15,7 @@ import { metrics } from './metrics.ts';
 import { refresh } from './refresh.ts';
 import { holds, printRows, type Row } from './report.ts';
 import { revocation } from './revocation.ts';
+import { secureDelete } from './secure-delete.ts';
 import { sessionSize } from './session-size.ts';
 import { start } from './start.ts';
 import { throttle } from './throttle.ts';
@@ -37,6 +38,7 @@ const benches: Record<string, Bench> = {
   verify,
   revocation,
   'session-size': sessionSize,
+  'secure-delete': secureDelete,
   list,
   audit,
   throttle,
