@@ -1,7 +1,10 @@
 /** What a mail may be given to say. Times are RFC 3339. */
 export type MailParams = Readonly<Record<string, string | number | boolean | null>>;
 
-/** Rows of the table of a mail, each a parameter of that name with a label in the messages. */
+/**
+ * Rows of the table of a mail, each a parameter of that name with a label in the messages. A device has its system in a
+ * parameter `system`, and is null when it is not known.
+ */
 type Detail = 'device' | 'network' | 'time' | 'new_email' | 'email' | 'inviter';
 
 type Reason = 'account' | 'former_account' | 'entered' | 'invited';
@@ -77,6 +80,9 @@ const commonKeys = {
   'code.hint': [],
   'code.lifetime': ['duration'],
   'text.label': ['label'],
+  // Stands in the table.
+  'device.on': ['browser', 'system'],
+  'device.unknown': [],
 };
 
 /**

@@ -5,7 +5,7 @@ import { simpleParser } from 'mailparser';
 import { createTransport } from 'nodemailer';
 import { readSettings } from '../settings.ts';
 import { createMailRenderer, type Mail, mailKinds, sampleMail } from './index.ts';
-import { definitionOf } from './kinds.ts';
+import { definitionOf, type MailParams } from './kinds.ts';
 
 const settings = readSettings({ PUBLIC_URL: 'https://accounts.example.com', PRODUCT_NAME: 'Acme & Sons' });
 const renderer = createMailRenderer(settings);
@@ -130,10 +130,34 @@ describe('a mail', () => {
     assert.equal(renderer.render(sample('new_device', 'de-AT')).subject, 'Neue Anmeldung mit Ihrem Konto');
   });
 
+  it('names a device in the words of its language, also one that is not known or has no system', () => {
+    const deviceIn = (locale: string, params: MailParams) => {
+      const { text } = renderer.render({
+        ...sample('new_device', locale),
+        params: { ...params, time: '2026-03-05T14:30:00Z' },
+      });
+      return /^(?:Device|Gerät|Appareil|Dispositivo|デバイス)\P{L}*[:：] ?(.*)$/mu.exec(text)?.[1];
+    };
+    const words: Record<string, readonly [string, string]> = {
+      en: ['Firefox on Linux', 'Unknown device'],
+      de: ['Firefox unter Linux', 'Unbekanntes Gerät'],
+      fr: ['Firefox sous Linux', 'Appareil inconnu'],
+      es: ['Firefox en Linux', 'Dispositivo desconocido'],
+      ja: ['Linux の Firefox', '不明なデバイス'],
+    };
+    for (const [locale, [known, unknown]] of Object.entries(words)) {
+      assert.equal(deviceIn(locale, { device: 'Firefox', system: 'Linux' }), known);
+      assert.equal(deviceIn(locale, { device: null, system: null }), unknown);
+      assert.equal(deviceIn(locale, { device: 'curl', system: null }), 'curl');
+      // As mails have it that were written down before.
+      assert.equal(deviceIn(locale, { device: 'Firefox on Linux' }), 'Firefox on Linux');
+    }
+  });
+
   it('leaves out what is not known: no row without a value, no link and no code that is gone', () => {
     const device = renderer.render({
       ...sample('new_device'),
-      params: { device: null, network: '', time: '2026-03-05T14:30:00Z' },
+      params: { network: '', time: '2026-03-05T14:30:00Z' },
     });
     assert.doesNotMatch(device.text, /Device:|Network:/);
     assert.match(device.text, /^Time: /m);
@@ -180,6 +204,7 @@ describe('what strangers choose', () => {
     '"><img src=x onerror=alert(1)><script>\r\n\r\nBcc: all@evil.example\r\nhttp://evil.example/?a&b {{ link }} {% raw %} $t(link.hint)';
   const rows = [
     ['new_device', 'device'],
+    ['new_device', 'system'],
     ['new_device', 'network'],
     ['session_reused', 'device'],
     ['change_email', 'new_email'],

@@ -5,7 +5,7 @@ import { buttonColors } from './contrast.ts';
 import { foreignAddress, foreignText } from './foreign-text.ts';
 import { definitionOf, type MailKind, type MailParams, mailKinds, messageKeys } from './kinds.ts';
 import { chooseLocale, fallbackLocale } from './locales.ts';
-import { builtInMessages, createTranslator, readCatalogue } from './messages.ts';
+import { builtInMessages, createTranslator, readCatalogue, type Translate } from './messages.ts';
 import { sampleMail } from './samples.ts';
 import { formats, readTemplates } from './templates.ts';
 
@@ -68,7 +68,8 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
     const language = choose(mail.locale, null);
     const t = translate(language);
     const time = (value: unknown) => formatTime(language, String(value));
-    const shown = cleanParams(params, [...details, ...times, 'what', 'by_administrator']);
+    const known = details.includes('device') ? { ...params, device: deviceIn(params, t) } : params;
+    const shown = cleanParams(known, [...details, ...times, 'what', 'by_administrator']);
     const sentenceValues = {
       product,
       ...Object.fromEntries(times.map((name) => [name, time(params[name])])),
@@ -148,6 +149,13 @@ export function createMailRenderer(settings: MailSettings): MailRenderer {
 /** A header is one line, whatever the messages say. */
 function subjectLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp} ]+/gu, ' ').trim();
+}
+
+/** A device in the words of a language, not cleaned yet. */
+function deviceIn({ device, system }: MailParams, t: Translate): string | null {
+  if (device === undefined) return null;
+  if (device === null) return t('device.unknown');
+  return system ? t('device.on', { browser: String(device), system: String(system) }) : String(device);
 }
 
 function cleanParams(params: MailParams, names: readonly string[]): MailParams {

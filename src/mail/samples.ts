@@ -3,7 +3,7 @@ import type { Mail, MailSettings } from './renderer.ts';
 
 const time = '2026-03-05T14:30:00Z';
 const token = 'rV3nQ0m8ZfJ2yWb7TtKxLs5dHcPgUeA1oNiM4vE9wYk';
-const newDevice = { device: 'Firefox on Windows', network: '192.0.2.17', time };
+const newDevice = { device: 'Firefox', system: 'Windows', network: '192.0.2.17', time };
 
 /** Which page of ACCOUNT_URL a link leads to, and what the mail says. */
 const samples: Readonly<Record<MailKind, { page?: string; code?: true; params?: MailParams }>> = {

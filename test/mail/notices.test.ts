@@ -51,7 +51,7 @@ journey('a login from a new browser and network is told, the first and a known o
   await logInFrom(instance, 'ann@example.com', browsers.chrome);
   const [told, ...others] = await notices();
   assert.deepEqual([told?.kind, told?.to, told?.locale, others], ['new_device', 'ann@example.com', 'de', []]);
-  assert.match(told?.text ?? '', /Chrome on Windows/);
+  assert.match(told?.text ?? '', /^Gerät: Chrome unter Windows$/m);
   assert.match(told?.text ?? '', /127\.0\.0\.1/);
   await logInFrom(instance, 'ann@example.com', browsers.chrome);
   assert.deepEqual(await notices(), [], 'it is not new any more');

@@ -4,7 +4,7 @@ import type { MailKind, MailParams } from '../../mail/index.ts';
 import { currentOrigin } from '../../origin.ts';
 import type { Accounts } from '../accounts/index.ts';
 import type { Outbox } from '../outbox/index.ts';
-import { describeDevice } from '../sessions/index.ts';
+import { readDevice } from '../sessions/index.ts';
 import type { Throttle } from '../throttle/index.ts';
 
 /** Notices of one kind to one user are at least so far apart where somebody else decides how many there are. */
@@ -40,11 +40,10 @@ export function createNotices(
     await outbox.enqueue(tx, { kind, to: user.email, user_id: userId, locale, params });
   }
 
-  const whereFrom = ({ network, user_agent }: { network: string; user_agent: string }) => ({
-    device: describeDevice(user_agent),
-    network,
-    time: now(),
-  });
+  const whereFrom = ({ network, user_agent }: { network: string; user_agent: string }) => {
+    const { browser = null, system = null } = readDevice(user_agent) ?? {};
+    return { device: browser, system, network, time: now() };
+  };
 
   events.on('session.opened', async (tx, { user_id, isNewDevice, ...client }) => {
     if (isNewDevice) await notify(tx, user_id, 'new_device', whereFrom(client));

@@ -25,7 +25,7 @@ import { type IssuedTokens, issueTokens } from './tokens.ts';
 import { createVerifyAccess } from './verify-access.ts';
 
 export type { Authenticated } from './authenticate.ts';
-export { describeDevice } from './device.ts';
+export { readDevice } from './device.ts';
 export type { LoggedIn } from './login.ts';
 export { sessionMigrations } from './migrations.ts';
 export type { Client, OpenedSession } from './open.ts';
