@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import type { InjectOptions } from 'fastify';
 import { CompactSign, decodeJwt } from 'jose';
-import { dump } from '../support/fault-inspect.ts';
+import { dumpOfRequests } from '../support/fault-inspect.ts';
 import { journey, password } from '../support/journey.ts';
 
 const account = { email: 'new@example.com', password, name: 'New' };
@@ -320,7 +320,7 @@ journey('each bad body of the list has its status and its code, and changes noth
   const tokens = { nobody: undefined, user: user.access_token, admin: admin.access_token };
   // The first use of a token is noted.
   for (const token of [user.access_token, admin.access_token]) await request('GET', '/auth/me', { token });
-  const before = await dump(databaseUrl);
+  const before = await dumpOfRequests(databaseUrl);
   for (const { what, sent, body, type = 'application/json', status = 422, answer } of bodies) {
     const [method, path, by] = sent;
     const token = tokens[by];
@@ -339,7 +339,7 @@ journey('each bad body of the list has its status and its code, and changes noth
     assert.deepEqual([reply.statusCode, found], [status, answer], `${what}: ${reply.payload}`);
     assert.match(String(reply.headers['x-request-id']), /^[\w-]{8,}$/, what);
     assert.ok(!reply.payload.includes(password), what);
-    assert.equal(await dump(databaseUrl), before, `${what} changed something`);
+    assert.equal(await dumpOfRequests(databaseUrl), before, `${what} changed something`);
   }
   assert.ok(!('is_admin' in {}));
 });
@@ -392,7 +392,7 @@ journey(
     await signIn();
     // The first use of a token is noted.
     await request('GET', '/auth/me', { token: admin.access_token });
-    const before = await dump(databaseUrl);
+    const before = await dumpOfRequests(databaseUrl);
     const ask = async (options: InjectOptions, status: number, answer: string) => {
       const reply = await app.inject({
         ...options,
@@ -415,7 +415,7 @@ journey(
     for (const [query, status, answer] of badQueries) {
       await ask({ method: 'GET', url: `/auth/users?${query}` }, status, answer);
     }
-    assert.equal(await dump(databaseUrl), before);
+    assert.equal(await dumpOfRequests(databaseUrl), before);
   },
 );
 
@@ -489,7 +489,7 @@ journey('each bad token of the list is one 401, and changes nothing', async (ope
     '16 KB in three parts': `${'A'.repeat(5461)}.${'A'.repeat(5461)}.${'A'.repeat(5460)}`,
     'white space inside': user.access_token.replace('.', '. '),
   };
-  const before = await dump(databaseUrl);
+  const before = await dumpOfRequests(databaseUrl);
   for (const [what, token] of Object.entries(tokens)) {
     for (const [method, url] of [
       ['GET', '/auth/me'],
@@ -507,7 +507,7 @@ journey('each bad token of the list is one 401, and changes nothing', async (ope
       );
     }
   }
-  assert.equal(await dump(databaseUrl), before);
+  assert.equal(await dumpOfRequests(databaseUrl), before);
   const good = await app.inject({ url: '/auth/me', headers: { authorization: `Bearer ${await ours({})}` } });
   assert.equal(good.statusCode, 200, 'what we sign unchanged is good');
 });
