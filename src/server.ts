@@ -3,7 +3,7 @@ import { createDoorward, type Doorward } from './app.ts';
 import type { DoorwardOptions } from './doorward.ts';
 import { type Observation, observe } from './observability/index.ts';
 import { lowerPoolPriority } from './pool-priority.ts';
-import type { GivenSettings } from './settings.ts';
+import type { GivenSettings, Settings } from './settings.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -54,7 +54,7 @@ export async function startServer(
     if (metricsUrl !== undefined) announce(`Metrics at ${metricsUrl}`);
     const token = await doorward.admin.setupToken();
     if (token !== undefined) {
-      announce(`No admin yet. Make the first one with this setup token: ${token}`);
+      for (const line of describeSetup(doorward.settings, url, token)) announce(line);
     }
 
     let stopping: Promise<void> | undefined;
@@ -89,4 +89,15 @@ export async function startServer(
     await observation?.stop(0);
     throw error;
   }
+}
+
+/** How to make the first administrator: by a link where there are pages, and by the token in any case. */
+function describeSetup({ PAGES, PUBLIC_URL }: Settings, url: string, token: string): string[] {
+  if (PAGES === 'off') return [`No admin yet. Make the first one with this setup token: ${token}`];
+  // Whoever takes any free port knows it only now.
+  const base = new URL(PUBLIC_URL).port === '0' ? url : PUBLIC_URL.replace(/\/$/, '');
+  return [
+    `No admin yet. Make the first one: ${base}/console/setup#token=${token}`,
+    `Without a browser, with this setup token: ${token}`,
+  ];
 }

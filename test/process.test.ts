@@ -101,7 +101,8 @@ onEachDatabase(({ createUrl }) => {
       lines.filter((line) => !line.startsWith('{')),
       [
         `Doorward listens on ${first.url}, documentation at ${first.url}/docs`,
-        `No admin yet. Make the first one with this setup token: ${token}`,
+        `No admin yet. Make the first one: ${first.url}/console/setup#token=${token}`,
+        `Without a browser, with this setup token: ${token}`,
       ],
     );
     const entries = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));

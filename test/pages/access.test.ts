@@ -29,7 +29,8 @@ async function follow(page: Page, link: string, { inNewTab = true } = {}): Promi
   const tab = inNewTab ? await page.context().newPage() : page;
   await tab.goto(link);
   await tab.waitForURL((url) => url.hash === '');
-  if (inNewTab) assert.ok(!(await tab.content()).includes(link.split('=')[1] ?? link), 'the token is shown nowhere');
+  if (inNewTab)
+    assert.ok(!(await tab.content()).includes(link.split('=')[1] ?? link), 'the token is shown nowhere');
   return tab;
 }
 

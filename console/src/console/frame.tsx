@@ -1,5 +1,5 @@
 import { Anchor, Button } from '@mantine/core';
-import { IconLayoutDashboard, IconLogout, IconUsers } from '@tabler/icons-react';
+import { IconLayoutDashboard, IconLogout, IconMailPlus, IconUsers } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { AppFrame } from '../shared/app-frame.tsx';
@@ -30,6 +30,7 @@ export function ConsoleFrame() {
       items={[
         { to: '/', label: t('insight:dashboard.title'), icon: IconLayoutDashboard },
         { to: '/users', label: t('users:title'), icon: IconUsers },
+        { to: '/invitations', label: t('users:invitations.title'), icon: IconMailPlus },
       ]}
       head={
         <Button variant="subtle" size="xs" leftSection={<IconLogout size={16} />} onClick={logOut}>

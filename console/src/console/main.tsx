@@ -6,7 +6,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { start } from '../shared/start.tsx';
 import { router } from './router.tsx';
 
-start(['shared', 'access', 'users', 'insight'], () => (
+start(['shared', 'access', 'account', 'users', 'insight'], () => (
   <ModalsProvider>
     <Notifications position="bottom-right" />
     <RouterProvider router={router} />

@@ -7,11 +7,17 @@ import {
 } from '@tanstack/react-router';
 import { config } from '../shared/config.ts';
 import { NotFound } from '../shared/not-found.tsx';
-import { readTab } from './user/tab.ts';
+import { readTab, type Tab } from './user/tab.ts';
 import { readUsersSearch } from './users/search.ts';
 
 /** All pages of `/console`. What a page keeps in its path and query stands with it. */
 const root = createRootRoute({ component: Outlet, notFoundComponent: () => <NotFound home="/" /> });
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  component: lazyRouteComponent(() => import('./setup/page.tsx'), 'SetupPage'),
+});
 
 /** Pages of administrators. */
 const admin = createRoute({
@@ -36,12 +42,18 @@ const users = createRoute({
 const user = createRoute({
   getParentRoute: () => admin,
   path: '/users/$id',
-  validateSearch: ({ tab }: Record<string, unknown>) => ({ tab: readTab(tab) }),
+  validateSearch: ({ tab }: Record<string, unknown>): { tab?: Tab | undefined } => ({ tab: readTab(tab) }),
   component: lazyRouteComponent(() => import('./user/page.tsx'), 'UserPage'),
 });
 
+const invitations = createRoute({
+  getParentRoute: () => admin,
+  path: '/invitations',
+  component: lazyRouteComponent(() => import('./invitations/page.tsx'), 'InvitationsPage'),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([admin.addChildren([dashboard, users, user])]),
+  routeTree: root.addChildren([setup, admin.addChildren([dashboard, users, user, invitations])]),
   basepath: `${config.base}/console`,
   defaultPreload: 'intent',
 });

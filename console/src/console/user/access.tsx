@@ -1,7 +1,6 @@
 import { Button, Card, Divider, Group, Modal, Stack, Text, Title } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { modals } from '@mantine/modals';
-import { notifications } from '@mantine/notifications';
 import { IconLock } from '@tabler/icons-react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -11,6 +10,7 @@ import { describeFailure } from '../../shared/failures.ts';
 import { t } from '../../shared/i18n.ts';
 import { queryClient } from '../../shared/session.ts';
 import { FormFailure, LoadFailure, Loading } from '../../shared/states.tsx';
+import { notify } from '../notify.ts';
 import { TypedConfirmation } from '../typed-confirmation.tsx';
 import { lifeQuery, noteUser, type User } from './queries.ts';
 
@@ -92,7 +92,7 @@ function Delete({ user, refusal }: StepProps) {
       await navigate({ to: '/users' });
       queryClient.removeQueries({ queryKey: ['user', user.id] });
       await queryClient.invalidateQueries({ queryKey: ['users'] });
-      notifications.show({ message: t('users:user.deleted', { name: user.name }), color: 'green' });
+      notify(t('users:user.deleted', { name: user.name }));
     },
   });
   return (

@@ -1,5 +1,4 @@
 import { Button, Card, NativeSelect, SimpleGrid, Stack, Switch, Text, TextInput, Title } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { call } from '../../shared/api.ts';
@@ -7,6 +6,7 @@ import { useApiForm } from '../../shared/forms.ts';
 import { languages, t } from '../../shared/i18n.ts';
 import { FormFailure } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
+import { notify } from '../notify.ts';
 import { AccessCard } from './access.tsx';
 import { lifeQuery, noteUser, type User } from './queries.ts';
 
@@ -40,7 +40,7 @@ function EditCard({ user }: { user: User }) {
       const body = Object.fromEntries(given.filter(([name, value]) => value !== user[name as keyof User]));
       const changed = await call('PATCH /auth/users/{user_id}', { params: { user_id: user.id }, body });
       await noteUser(changed);
-      notifications.show({ message: t('saved'), color: 'green' });
+      notify(t('saved'));
     },
   });
   return (

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Stack, Table, Text } from '@mantine/core';
+import { Badge, Button, Stack, Text } from '@mantine/core';
 import { modals } from '@mantine/modals';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type Answer, ApiError, call } from '../../shared/api.ts';
@@ -7,6 +7,7 @@ import { t } from '../../shared/i18n.ts';
 import { queryClient } from '../../shared/session.ts';
 import { Empty, FormFailure, LoadFailure, Loading } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
+import { EntryCard, EntryList } from '../entry-card.tsx';
 import { sessionsQuery, type User } from './queries.ts';
 
 type Session = Answer<'GET /auth/users/{user_id}/sessions'>[number];
@@ -33,26 +34,11 @@ export function SessionsTab({ user }: { user: User }) {
   return (
     <Stack gap="md" align="flex-start">
       {endAll.isError && <FormFailure failure={describeFailure(endAll.error)} />}
-      <Table.ScrollContainer minWidth={440} type="native" w="100%">
-        <Table verticalSpacing="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th scope="col">{t('users:user.device')}</Table.Th>
-              <Table.Th scope="col">{t('users:user.network')}</Table.Th>
-              <Table.Th scope="col">{t('users:user.last_seen')}</Table.Th>
-              <Table.Th scope="col" visibleFrom="lg">
-                {t('users:user.since')}
-              </Table.Th>
-              <Table.Td />
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {sessions.map((session) => (
-              <SessionRow key={session.id} user={user} session={session} />
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+      <EntryList>
+        {sessions.map((session) => (
+          <SessionCard key={session.id} user={user} session={session} />
+        ))}
+      </EntryList>
       <Button variant="default" loading={endAll.isPending} onClick={ask}>
         {t('users:user.end_all')}
       </Button>
@@ -61,7 +47,7 @@ export function SessionsTab({ user }: { user: User }) {
 }
 
 /** Goes at once, and comes back when the server refuses. */
-function SessionRow({ user, session }: { user: User; session: Session }) {
+function SessionCard({ user, session }: { user: User; session: Session }) {
   const { queryKey } = sessionsQuery(user.id);
   const end = useMutation({
     mutationFn: () =>
@@ -83,25 +69,24 @@ function SessionRow({ user, session }: { user: User; session: Session }) {
     onSettled: () => queryClient.invalidateQueries({ queryKey }),
   });
   return (
-    <Table.Tr>
-      <Table.Th scope="row" fw={400}>
-        <Group gap="xs">
-          {session.device}
+    <EntryCard
+      title={
+        <>
+          <Text fw={600}>{session.device}</Text>
           {session.current && (
             <Badge variant="light" tt="none">
               {t('users:user.this_session')}
             </Badge>
           )}
-        </Group>
-      </Table.Th>
-      <Table.Td>{session.network}</Table.Td>
-      <Table.Td>
-        <Time value={session.last_seen_at} />
-      </Table.Td>
-      <Table.Td visibleFrom="lg">
-        <Time value={session.created_at} />
-      </Table.Td>
-      <Table.Td ta="end">
+        </>
+      }
+      details={
+        <>
+          {session.network} · {t('users:user.last_seen')} <Time value={session.last_seen_at} /> ·{' '}
+          {t('users:user.since')} <Time value={session.created_at} />
+        </>
+      }
+      actions={
         <Button
           size="xs"
           variant="default"
@@ -110,7 +95,7 @@ function SessionRow({ user, session }: { user: User; session: Session }) {
         >
           {t('users:user.end')}
         </Button>
-      </Table.Td>
-    </Table.Tr>
+      }
+    />
   );
 }

@@ -6,6 +6,7 @@ import { useEffect, useState } from 'react';
 import { language, t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
 import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
+import { CreateButton, InviteButton } from './add.tsx';
 import { BulkBar } from './bulk.tsx';
 import { ExportButton } from './export.tsx';
 import { askForUsers, columnsOf, filterOf, sizeOf, type User, type UsersSearch } from './search.ts';
@@ -51,7 +52,16 @@ export function UsersPage() {
   const isFiltered = [search.q, search.is_active, search.is_admin].some((part) => part !== undefined);
   return (
     <Stack gap="md">
-      <PageHead title={t('users:title')} actions={<ExportButton search={search} />} />
+      <PageHead
+        title={t('users:title')}
+        actions={
+          <Group gap="xs">
+            <ExportButton search={search} />
+            <CreateButton />
+            <InviteButton />
+          </Group>
+        }
+      />
       <Toolbar search={search} change={change} />
       {selected.size > 0 && <BulkBar users={[...selected.values()]} clear={clear} />}
       {error !== null && <LoadFailure error={error} retry={refetch} />}
