@@ -1,5 +1,11 @@
 import { Anchor, Button } from '@mantine/core';
-import { IconLayoutDashboard, IconLogout, IconMailPlus, IconUsers } from '@tabler/icons-react';
+import {
+  IconFileImport,
+  IconLayoutDashboard,
+  IconLogout,
+  IconMailPlus,
+  IconUsers,
+} from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { AppFrame } from '../shared/app-frame.tsx';
@@ -31,6 +37,7 @@ export function ConsoleFrame() {
         { to: '/', label: t('insight:dashboard.title'), icon: IconLayoutDashboard },
         { to: '/users', label: t('users:title'), icon: IconUsers },
         { to: '/invitations', label: t('users:invitations.title'), icon: IconMailPlus },
+        { to: '/import', label: t('users:import.title'), icon: IconFileImport },
       ]}
       head={
         <Button variant="subtle" size="xs" leftSection={<IconLogout size={16} />} onClick={logOut}>

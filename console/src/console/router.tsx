@@ -52,8 +52,14 @@ const invitations = createRoute({
   component: lazyRouteComponent(() => import('./invitations/page.tsx'), 'InvitationsPage'),
 });
 
+const importing = createRoute({
+  getParentRoute: () => admin,
+  path: '/import',
+  component: lazyRouteComponent(() => import('./import/page.tsx'), 'ImportPage'),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([setup, admin.addChildren([dashboard, users, user, invitations])]),
+  routeTree: root.addChildren([setup, admin.addChildren([dashboard, users, user, invitations, importing])]),
   basepath: `${config.base}/console`,
   defaultPreload: 'intent',
 });
