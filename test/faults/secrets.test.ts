@@ -200,7 +200,9 @@ onEachDatabase(({ createUrl }) => {
       server.signal('SIGTERM');
       assert.equal(await server.ended, 0);
       const log =
-        server.output.stdout.replace(/^(No admin yet\.|Without a browser,).*\n/gm, '') + server.output.stderr + outputs.join('\n');
+        server.output.stdout.replace(/^(No admin yet\.|Without a browser,).*\n/gm, '') +
+        server.output.stderr +
+        outputs.join('\n');
       assert.match(log, /"path":"\/auth\/login"/);
       assert.match(stored, /bob@example\.com/);
       for (const [name, value] of secrets) {

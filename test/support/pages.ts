@@ -11,6 +11,10 @@ import { startChromium, type TestPage } from './chromium.ts';
 const patienceMs = 15_000;
 /** How long what slides in or out may take to come to rest. */
 const restMs = 2_000;
+/** Run in the page. What turns for ever is no reason to wait. */
+const rest = `Promise.all(document.getAnimations()
+  .filter(({ effect }) => effect.getTiming().iterations !== Infinity)
+  .map(({ finished }) => finished.catch(() => {})))`;
 const widths = [375, 768, 1440];
 
 /** A server with its pages, and people at browsers. */
@@ -112,6 +116,7 @@ async function inspect(
       const isWider = () => page.evaluate('document.documentElement.scrollWidth > window.innerWidth');
       for (const until = Date.now() + restMs; Date.now() < until && (await isWider()); );
       if (await isWider()) found.push(`${name} is wider than ${width} px`);
+      await page.evaluate(rest);
       await browser.screenshot(page, `pages/${name}-${width}-${colorScheme}`);
     }
     const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze();

@@ -1,4 +1,4 @@
-import { Button } from '@mantine/core';
+import { Anchor, Button } from '@mantine/core';
 import {
   IconDatabaseExport,
   IconDevices,
@@ -10,6 +10,7 @@ import {
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { AppFrame } from '../shared/app-frame.tsx';
+import { config } from '../shared/config.ts';
 import { t } from '../shared/i18n.ts';
 import { loginUrl, logOut, meQuery } from '../shared/session.ts';
 import { LoadFailure, Loading } from '../shared/states.tsx';
@@ -35,6 +36,13 @@ export function AccountFrame() {
         <Button variant="subtle" size="xs" leftSection={<IconLogout size={16} />} onClick={logOut}>
           {t('log_out')}
         </Button>
+      }
+      foot={
+        me.is_admin && (
+          <Anchor href={`${config.base}/console`} size="sm">
+            {t('console')}
+          </Anchor>
+        )
       }
     />
   );

@@ -1,3 +1,4 @@
+import { ModalsProvider } from '@mantine/modals';
 import {
   createRootRoute,
   createRoute,
@@ -7,11 +8,23 @@ import {
 } from '@tanstack/react-router';
 import { config } from '../shared/config.ts';
 import { NotFound } from '../shared/not-found.tsx';
+import { readAuditSearch } from './audit/search.ts';
+import { readDashboardSearch } from './dashboard/search.ts';
+import { readOutboxSearch } from './outbox/search.ts';
+import { readSettingsSearch } from './settings/search.ts';
 import { readTab, type Tab } from './user/tab.ts';
 import { readUsersSearch } from './users/search.ts';
 
 /** All pages of `/console`. What a page keeps in its path and query stands with it. */
-const root = createRootRoute({ component: Outlet, notFoundComponent: () => <NotFound home="/" /> });
+const root = createRootRoute({
+  // Within the router, because what dialogs show has links.
+  component: () => (
+    <ModalsProvider>
+      <Outlet />
+    </ModalsProvider>
+  ),
+  notFoundComponent: () => <NotFound home="/" />,
+});
 
 const setup = createRoute({
   getParentRoute: () => root,
@@ -29,6 +42,7 @@ const admin = createRoute({
 const dashboard = createRoute({
   getParentRoute: () => admin,
   path: '/',
+  validateSearch: readDashboardSearch,
   component: lazyRouteComponent(() => import('./dashboard/page.tsx'), 'DashboardPage'),
 });
 
@@ -52,14 +66,44 @@ const invitations = createRoute({
   component: lazyRouteComponent(() => import('./invitations/page.tsx'), 'InvitationsPage'),
 });
 
-const importing = createRoute({
+const audit = createRoute({
   getParentRoute: () => admin,
-  path: '/import',
-  component: lazyRouteComponent(() => import('./import/page.tsx'), 'ImportPage'),
+  path: '/audit',
+  validateSearch: readAuditSearch,
+  component: lazyRouteComponent(() => import('./audit/page.tsx'), 'AuditPage'),
+});
+
+const outbox = createRoute({
+  getParentRoute: () => admin,
+  path: '/outbox',
+  validateSearch: readOutboxSearch,
+  component: lazyRouteComponent(() => import('./outbox/page.tsx'), 'OutboxPage'),
+});
+
+const mail = createRoute({
+  getParentRoute: () => admin,
+  path: '/outbox/$id',
+  component: lazyRouteComponent(() => import('./mail/page.tsx'), 'MailPage'),
+});
+
+const keys = createRoute({
+  getParentRoute: () => admin,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('./keys/page.tsx'), 'KeysPage'),
+});
+
+const settings = createRoute({
+  getParentRoute: () => admin,
+  path: '/settings',
+  validateSearch: readSettingsSearch,
+  component: lazyRouteComponent(() => import('./settings/page.tsx'), 'SettingsPage'),
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([setup, admin.addChildren([dashboard, users, user, invitations, importing])]),
+  routeTree: root.addChildren([
+    setup,
+    admin.addChildren([dashboard, users, user, invitations, audit, outbox, mail, keys, settings]),
+  ]),
   basepath: `${config.base}/console`,
   defaultPreload: 'intent',
 });

@@ -1,17 +1,18 @@
-import { Badge, Button, Stack, Table, Text } from '@mantine/core';
+import { Anchor, Button, Stack, Table, Text } from '@mantine/core';
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { type Answer, call, callPage } from '../../shared/api.ts';
 import { describeFailure } from '../../shared/failures.ts';
 import { t } from '../../shared/i18n.ts';
 import { queryClient } from '../../shared/session.ts';
 import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
+import { MailStateBadge } from '../mail-state.tsx';
 import type { User } from './queries.ts';
 
 type Mail = Answer<'GET /auth/outbox'>[number];
 
 const pageSize = 50;
-const colors = { asked: 'gray', queued: 'blue', sent: 'teal', dead: 'red' } as const;
 
 /** Mails about the account, the newest first. */
 export function MailsTab({ user }: { user: User }) {
@@ -70,13 +71,13 @@ function MailRow({ mail, queryKey }: { mail: Mail; queryKey: unknown[] }) {
   return (
     <Table.Tr>
       <Table.Th scope="row" fw={400}>
-        {kind}
+        <Anchor component={Link} to={`/outbox/${mail.id}`} size="sm">
+          {kind}
+        </Anchor>
       </Table.Th>
       <Table.Td style={{ overflowWrap: 'anywhere' }}>{mail.to}</Table.Td>
       <Table.Td>
-        <Badge variant="light" color={colors[mail.state]} tt="none">
-          {t(`mail_states.${mail.state}`)}
-        </Badge>
+        <MailStateBadge state={mail.state} />
         {failure !== null && (
           <Text size="sm" c="var(--mantine-color-error)">
             {failure}

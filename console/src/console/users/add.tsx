@@ -35,7 +35,7 @@ export function InviteButton() {
   );
 }
 
-function InviteForm({ close }: { close: () => void }) {
+export function InviteForm({ close }: { close: () => void }) {
   const { form, failure, isSending, onSubmit } = useApiForm('POST /auth/invitations', {
     initialValues: { email: '', name: '', locale: '', is_admin: false },
     async send({ email, name, locale, is_admin }) {
@@ -100,13 +100,13 @@ export function CreateButton() {
         title={t('users:create.title')}
         closeButtonProps={{ 'aria-label': t('close') }}
       >
-        <CreateForm />
+        <CreateForm close={close} />
       </Modal>
     </>
   );
 }
 
-function CreateForm() {
+export function CreateForm({ close }: { close: () => void }) {
   const navigate = useNavigate();
   const { form, failure, isSending, onSubmit } = useApiForm('POST /auth/users', {
     initialValues: { name: '', email: '', password: '', locale: '', is_admin: false },
@@ -115,6 +115,7 @@ function CreateForm() {
       const user = await call('POST /auth/users', { body: { ...account, ...spoken } });
       await queryClient.invalidateQueries({ queryKey: ['users'] });
       await navigate({ to: '/users/$id', params: { id: String(user.id) } });
+      close();
     },
   });
   return (

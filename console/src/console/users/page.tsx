@@ -2,7 +2,7 @@ import { Button, Group, Stack, Text } from '@mantine/core';
 import { IconChevronLeft, IconChevronRight, IconChevronsLeft } from '@tabler/icons-react';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { language, t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
 import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
@@ -32,18 +32,16 @@ export function UsersPage() {
     ...pageQuery(search),
     placeholderData: keepPreviousData,
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: nothing else of the view matters for it.
-  const shown = useMemo(() => columnsOf(search), [search.columns]);
   const filter = JSON.stringify(filterOf(search));
   const { selected, select, clear } = useSelection(filter);
   const trail = useTrail(filter + sizeOf(search), search.cursor);
 
   function change(part: Partial<UsersSearch>): void {
     const staysHere = Object.keys(part).every((name) => name === 'columns');
-    const changed = { ...search, ...(staysHere ? {} : { cursor: undefined }), ...part };
-    // Asked for while the page is drawn, not afterwards.
-    queryClient.prefetchQuery(pageQuery(changed));
-    navigate({ search: changed, replace: true });
+    navigate({
+      search: (before) => ({ ...before, ...(staysHere ? {} : { cursor: undefined }), ...part }),
+      replace: true,
+    });
   }
 
   function goTo(cursor: string | undefined): void {
@@ -53,7 +51,7 @@ export function UsersPage() {
   const next = isPlaceholderData ? undefined : data?.next;
   const isFiltered = [search.q, search.is_active, search.is_admin].some((part) => part !== undefined);
   return (
-    <Stack gap={0}>
+    <Stack gap="md">
       <PageHead
         title={t('users:title')}
         actions={
@@ -64,76 +62,74 @@ export function UsersPage() {
           </Group>
         }
       />
-      <Stack gap="md">
-        <Toolbar search={search} change={change} />
-        {selected.size > 0 && <BulkBar users={[...selected.values()]} clear={clear} />}
-        {error !== null && <LoadFailure error={error} retry={refetch} />}
-        {data === undefined && error === null && <Loading />}
-        {data?.items.length === 0 && (
-          <Empty title={t(isFiltered ? 'users:none_found' : 'users:none')}>
-            {isFiltered && (
-              <Button
-                variant="default"
-                onClick={() => change({ q: undefined, is_active: undefined, is_admin: undefined })}
-              >
-                {t('users:filters.clear')}
-              </Button>
-            )}
-          </Empty>
-        )}
-        {data !== undefined && data.items.length > 0 && (
-          <UsersTable
-            users={data.items}
-            shown={shown}
-            sort={search.sort ?? 'id'}
-            onSort={(sort) => change({ sort })}
-            selected={selected}
-            onSelect={select}
-            isFormer={isPlaceholderData}
+      <Toolbar search={search} change={change} />
+      {selected.size > 0 && <BulkBar users={[...selected.values()]} clear={clear} />}
+      {error !== null && <LoadFailure error={error} retry={refetch} />}
+      {data === undefined && error === null && <Loading />}
+      {data?.items.length === 0 && (
+        <Empty title={t(isFiltered ? 'users:none_found' : 'users:none')}>
+          {isFiltered && (
+            <Button
+              variant="default"
+              onClick={() => change({ q: undefined, is_active: undefined, is_admin: undefined })}
+            >
+              {t('users:filters.clear')}
+            </Button>
+          )}
+        </Empty>
+      )}
+      {data !== undefined && data.items.length > 0 && (
+        <UsersTable
+          users={data.items}
+          shown={columnsOf(search)}
+          sort={search.sort ?? 'id'}
+          onSort={(sort) => change({ sort })}
+          selected={selected}
+          onSelect={select}
+          isFormer={isPlaceholderData}
+        />
+      )}
+      {data !== undefined && (
+        <Group justify="space-between">
+          <Total
+            search={search}
+            isWhole={search.cursor === undefined && next === undefined}
+            known={data.items.length}
           />
-        )}
-        {data !== undefined && (
-          <Group justify="space-between">
-            <Total
-              search={search}
-              isWhole={search.cursor === undefined && next === undefined}
-              known={data.items.length}
-            />
-            <Group gap="xs" component="nav" aria-label={t('users:pages.label')}>
-              <Button
-                variant="default"
-                size="xs"
-                leftSection={<IconChevronsLeft size={14} aria-hidden />}
-                disabled={search.cursor === undefined}
-                onClick={() => goTo(undefined)}
-              >
-                {t('users:pages.first')}
-              </Button>
-              <Button
-                variant="default"
-                size="xs"
-                leftSection={<IconChevronLeft size={14} aria-hidden />}
-                disabled={!trail.hasPrevious}
-                onClick={() => goTo(trail.previous)}
-              >
-                {t('users:pages.previous')}
-              </Button>
-              <Button
-                variant="default"
-                size="xs"
-                rightSection={<IconChevronRight size={14} aria-hidden />}
-                disabled={next === undefined}
-                onPointerEnter={() =>
-                  next !== undefined && queryClient.prefetchQuery(pageQuery({ ...search, cursor: next }))
-                }
-                onClick={() => goTo(next)}
-              >
-                {t('users:pages.next')}
-              </Button>
-            </Group>
+          <Group gap="xs" component="nav" aria-label={t('users:pages.label')}>
+            <Button
+              variant="default"
+              size="xs"
+              leftSection={<IconChevronsLeft size={14} aria-hidden />}
+              disabled={search.cursor === undefined}
+              onClick={() => goTo(undefined)}
+            >
+              {t('users:pages.first')}
+            </Button>
+            <Button
+              variant="default"
+              size="xs"
+              leftSection={<IconChevronLeft size={14} aria-hidden />}
+              disabled={!trail.hasPrevious}
+              onClick={() => goTo(trail.previous)}
+            >
+              {t('users:pages.previous')}
+            </Button>
+            <Button
+              variant="default"
+              size="xs"
+              rightSection={<IconChevronRight size={14} aria-hidden />}
+              disabled={next === undefined}
+              onPointerEnter={() =>
+                next !== undefined && queryClient.prefetchQuery(pageQuery({ ...search, cursor: next }))
+              }
+              onClick={() => goTo(next)}
+            >
+              {t('users:pages.next')}
+            </Button>
           </Group>
-        )}
-      </Stack>
+        </Group>
+      )}
     </Stack>
   );
 }
@@ -168,7 +164,7 @@ function useSelection(view: string) {
   const clear = () => setSelected(new Map());
   // biome-ignore lint/correctness/useExhaustiveDependencies: another view has other users.
   useEffect(clear, [view]);
-  const select = useCallback((users: User[], isSelected: boolean) => {
+  function select(users: User[], isSelected: boolean): void {
     setSelected((before) => {
       const after = new Map(before);
       for (const user of users) {
@@ -177,7 +173,7 @@ function useSelection(view: string) {
       }
       return after;
     });
-  }, []);
+  }
   return { selected, select, clear };
 }
 
