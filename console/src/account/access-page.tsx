@@ -33,7 +33,7 @@ export function AccessPage({
         </Center>
         <Card withBorder shadow="sm" padding="xl" radius="lg">
           <Stack gap="md">
-            <Title order={1} size="h3" ref={heading} tabIndex={-1}>
+            <Title order={1} size="h3" ref={heading} tabIndex={-1} style={{ outline: 'none' }}>
               {title}
             </Title>
             {intro !== undefined && (

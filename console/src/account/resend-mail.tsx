@@ -14,8 +14,9 @@ export function ResendMail({ isReady, send }: { isReady: () => boolean; send: ()
           {t(again.isSuccess ? 'access:mail.sent_again' : 'access:mail.none_came')}
         </Text>
         <Button
-          variant="subtle"
+          variant="transparent"
           size="compact-sm"
+          px={0}
           loading={again.isPending}
           onClick={() => {
             if (isReady()) again.mutate();

@@ -4,7 +4,7 @@ import { call } from '../../shared/api.ts';
 import { t } from '../../shared/i18n.ts';
 import { AccessPage } from '../access-page.tsx';
 import { AddressForm } from '../address-form.tsx';
-import { AnchorLink } from '../links.tsx';
+import { BackToLogIn } from '../links.tsx';
 import { PasswordReset, ResetForm } from '../reset-password/form.tsx';
 import { rememberReturn } from '../return-to.ts';
 
@@ -20,11 +20,7 @@ export function ForgotPasswordPage() {
     <AccessPage
       title={t('access:forgot.title')}
       intro={email === undefined ? t('access:forgot.intro') : t('access:mail.perhaps_sent', { email })}
-      footer={
-        <AnchorLink to="/login" search={search} inherit>
-          {t('access:back_to_log_in')}
-        </AnchorLink>
-      }
+      footer={<BackToLogIn return_to={search.return_to} />}
     >
       {email === undefined ? (
         <AddressForm

@@ -6,6 +6,7 @@ import { t } from '../../shared/i18n.ts';
 import { FormFailure } from '../../shared/states.tsx';
 import { AccessPage } from '../access-page.tsx';
 import { Done } from '../done.tsx';
+import { BackToLogIn } from '../links.tsx';
 import { type MailLinkHere, useMailLink } from '../mail-link.ts';
 import { NewPassword } from '../new-password.tsx';
 
@@ -24,7 +25,7 @@ export function InvitationPage() {
   }
   if (link.token === undefined) {
     return (
-      <AccessPage title={t('access:invitation.title')}>
+      <AccessPage title={t('access:invitation.title')} footer={<BackToLogIn />}>
         <FormFailure failure={link.refusal} />
         <Text size="sm">
           {t(link.refusal === undefined ? 'access:invitation.no_link' : 'access:invitation.ask_again')}

@@ -2,6 +2,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
 import { t } from '../../shared/i18n.ts';
 import { AccessPage } from '../access-page.tsx';
+import { BackToLogIn } from '../links.tsx';
 import { useMailLink } from '../mail-link.ts';
 import { recallReturn } from '../return-to.ts';
 import { PasswordReset, ResetForm } from './form.tsx';
@@ -18,6 +19,7 @@ export function ResetPasswordPage() {
     <AccessPage
       title={t('access:reset.title')}
       intro={t(link.token === undefined ? 'access:reset.by_code' : 'access:reset.by_link')}
+      footer={<BackToLogIn return_to={return_to} />}
     >
       <ResetForm link={link} onReset={() => setReset(true)} />
     </AccessPage>

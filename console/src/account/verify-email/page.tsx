@@ -6,6 +6,7 @@ import { queryClient } from '../../shared/session.ts';
 import { AccessPage } from '../access-page.tsx';
 import { callAsAnybody, useVisitor } from '../anybody.ts';
 import { Done } from '../done.tsx';
+import { BackToLogIn } from '../links.tsx';
 import { useMailLink } from '../mail-link.ts';
 import { ProofForm } from '../proof-form.tsx';
 import { recallReturn } from '../return-to.ts';
@@ -29,6 +30,7 @@ export function VerifyEmailPage() {
     <AccessPage
       title={t('access:verify.title')}
       intro={t(link.token === undefined ? 'access:verify.by_code' : 'access:verify.by_link')}
+      footer={<BackToLogIn return_to={return_to} />}
     >
       <ProofForm
         route="POST /auth/verify-email"
