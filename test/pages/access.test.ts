@@ -27,7 +27,10 @@ async function logIn(site: Site, page: Page, given: { email?: string; password?:
 /** Opens the link of a mail in another tab of the same browser, or in this page. */
 async function follow(page: Page, link: string, { inNewTab = true } = {}): Promise<Page> {
   const tab = inNewTab ? await page.context().newPage() : page;
+  // Where only the fragment is another, the page loads itself anew.
+  const loaded = tab.waitForEvent('load');
   await tab.goto(link);
+  await loaded;
   await tab.waitForURL((url) => url.hash === '');
   if (inNewTab)
     assert.ok(!(await tab.content()).includes(link.split('=')[1] ?? link), 'the token is shown nowhere');
@@ -124,6 +127,27 @@ pageTests({
     await fill(page, { 'Code of the mail': code ?? '' });
     await press(page, 'Confirm');
     await page.waitForURL(`${site.origin}/account/password`);
+  },
+
+  async 'whoever is signed in verifies as well, and so does whose session is over by then'(open) {
+    const site = await open();
+    for (const isOver of [false, true]) {
+      const address = `${isOver ? 'over' : 'in'}@example.com`;
+      const page = await site.visit('/account/sign-up');
+      await fill(page, { Name: 'Ada', Email: address, Password: password });
+      await press(page, 'Make an account');
+      await page.getByText(`We have sent a mail to ${address}`).waitFor();
+      const { link } = await site.mailTo(address);
+      await logIn(site, page, { email: address });
+      const tab = await follow(page, link);
+      if (isOver) {
+        const { id } = (await site.doorward.accounts.findByEmail(address)) ?? { id: 0 };
+        await site.doorward.sessions.end(id, 'revoked_by_admin');
+      }
+      await press(tab, 'Confirm');
+      await seeTitle(tab, 'Your email is confirmed');
+      await tab.getByRole('link', { name: isOver ? 'Sign in' : 'Go on' }).waitFor();
+    }
   },
 
   async 'a closed registration says so'(open) {
@@ -288,8 +312,9 @@ pageTests({
 
     await other.goto(`${site.origin}/account/login/email`);
     await ask(other);
+    const late = await site.mailTo(email);
     site.clock.advance(86_400);
-    await follow(other, (await site.mailTo(email)).link, { inNewTab: false });
+    await follow(other, late.link, { inNewTab: false });
     await press(other, 'Sign in');
     await seeAlert(other, 'has expired');
 

@@ -18,14 +18,18 @@ const route = getRouteApi('/login/email');
 export function LoginByMailPage() {
   const search = route.useSearch();
   const link = useMailLink();
+  const [return_to] = useState(
+    () => search.return_to ?? (link.token === undefined ? undefined : recallReturn()),
+  );
   const [email, setEmail] = useState<string>();
+  const [isDone, setDone] = useState(false);
   const visitor = useVisitor();
-  const isAsking = link.token === undefined && link.refusal === undefined && email === undefined;
-  const return_to = search.return_to ?? (isAsking ? undefined : recallReturn());
+  // A link may be of another account than the one that is signed in.
+  const canGo = isDone || (!!visitor && link.token === undefined);
   useEffect(() => {
-    // A link may be of another account than the one that is signed in.
-    if (visitor && link.token === undefined) location.replace(returnUrl(return_to));
-  }, [visitor, link.token, return_to]);
+    if (canGo) location.replace(returnUrl(return_to));
+  }, [canGo, return_to]);
+  const isAsking = link.token === undefined && link.refusal === undefined && email === undefined;
 
   const ask = (address: string) => call('POST /auth/login/email', { body: { email: address } });
   const footer = (
@@ -61,7 +65,7 @@ export function LoginByMailPage() {
         send={async (proof) => {
           await logInByMail(proof);
           rememberReturn(undefined);
-          location.replace(returnUrl(return_to));
+          setDone(true);
         }}
         resend={(address = '') => ask(address)}
       />
