@@ -1,5 +1,5 @@
 import { AppShell, Burger, Group, NavLink, ScrollArea, VisuallyHidden } from '@mantine/core';
-import { useDisclosure, useReducedMotion } from '@mantine/hooks';
+import { useDisclosure } from '@mantine/hooks';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { type ComponentType, type ReactNode, useEffect } from 'react';
 import classes from './app-frame.module.css';
@@ -15,7 +15,6 @@ export interface NavItem {
 /** The frame of pages for somebody who is signed in: a head, a list of pages, and the page. */
 export function AppFrame({ items, head, foot }: { items: NavItem[]; head?: ReactNode; foot?: ReactNode }) {
   const [isOpen, { toggle, close }] = useDisclosure();
-  const isStill = useReducedMotion();
   const { pathname } = useLocation();
   // biome-ignore lint/correctness/useExhaustiveDependencies: whatever page comes, the list gives way to it.
   useEffect(close, [pathname]);
@@ -24,7 +23,7 @@ export function AppFrame({ items, head, foot }: { items: NavItem[]; head?: React
       header={{ height: 56 }}
       navbar={{ width: 240, breakpoint: 'sm', collapsed: { mobile: !isOpen } }}
       padding="lg"
-      {...(isStill ? { transitionDuration: 0 } : {})}
+      className={classes.frame}
     >
       <a className={classes.skip} href="#content">
         {t('skip')}

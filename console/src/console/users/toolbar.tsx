@@ -19,6 +19,8 @@ export function Toolbar({
     <Group gap="sm" align="flex-end">
       <SearchInput q={search.q ?? ''} change={(q) => change({ q: q === '' ? undefined : q })} />
       <NativeSelect
+        flex="1 1 130px"
+        maw={200}
         label={t('users:filters.state')}
         value={String(search.is_active ?? '')}
         onChange={(event) => change({ is_active: readFlag(event.currentTarget.value) })}
@@ -29,6 +31,8 @@ export function Toolbar({
         ]}
       />
       <NativeSelect
+        flex="1 1 130px"
+        maw={200}
         label={t('users:columns.role')}
         value={String(search.is_admin ?? '')}
         onChange={(event) => change({ is_admin: readFlag(event.currentTarget.value) })}
