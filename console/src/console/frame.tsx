@@ -1,5 +1,6 @@
 import { Anchor, Button, Group } from '@mantine/core';
 import {
+  IconFileImport,
   IconHistory,
   IconKey,
   IconLayoutDashboard,
@@ -40,6 +41,7 @@ export function ConsoleFrame() {
     { to: '/', label: t('insight:dashboard.title'), icon: IconLayoutDashboard },
     { to: '/users', label: t('users:title'), icon: IconUsers },
     { to: '/invitations', label: t('users:invitations.title'), icon: IconMailPlus },
+    { to: '/import', label: t('users:import.title'), icon: IconFileImport },
     { to: '/audit', label: t('insight:audit.title'), icon: IconHistory },
     { to: '/outbox', label: t('insight:outbox.title'), icon: IconMail },
     { to: '/keys', label: t('insight:keys.title'), icon: IconKey },

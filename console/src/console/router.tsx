@@ -66,6 +66,12 @@ const invitations = createRoute({
   component: lazyRouteComponent(() => import('./invitations/page.tsx'), 'InvitationsPage'),
 });
 
+const importing = createRoute({
+  getParentRoute: () => admin,
+  path: '/import',
+  component: lazyRouteComponent(() => import('./import/page.tsx'), 'ImportPage'),
+});
+
 const audit = createRoute({
   getParentRoute: () => admin,
   path: '/audit',
@@ -102,7 +108,7 @@ const settings = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     setup,
-    admin.addChildren([dashboard, users, user, invitations, audit, outbox, mail, keys, settings]),
+    admin.addChildren([dashboard, users, user, invitations, importing, audit, outbox, mail, keys, settings]),
   ]),
   basepath: `${config.base}/console`,
   defaultPreload: 'intent',

@@ -2,7 +2,7 @@ import { ApiError } from './api.ts';
 import { t } from './i18n.ts';
 
 /** One fault of an input, as the server tells it. */
-interface Issue {
+export interface Issue {
   type: string;
   loc: (string | number)[];
   msg: string;
@@ -30,7 +30,8 @@ function issuesOf(error: ApiError): Issue[] {
   return Array.isArray(error.detail) ? error.detail : [];
 }
 
-function describeIssue({ type, msg, ctx = {} }: Issue): string {
+/** What is wrong with one field. */
+export function describeIssue({ type, msg, ctx = {} }: Issue): string {
   const { error, min_length, max_length } = ctx;
   if (type === 'value_error') return t(`rules.${String(error)}` as 'rules.invalid', { defaultValue: msg });
   if (type === 'string_too_short') return tooShort(Number(min_length));

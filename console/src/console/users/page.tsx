@@ -51,7 +51,7 @@ export function UsersPage() {
   const next = isPlaceholderData ? undefined : data?.next;
   const isFiltered = [search.q, search.is_active, search.is_admin].some((part) => part !== undefined);
   return (
-    <Stack gap="md">
+    <Stack gap={0}>
       <PageHead
         title={t('users:title')}
         actions={
@@ -62,74 +62,76 @@ export function UsersPage() {
           </Group>
         }
       />
-      <Toolbar search={search} change={change} />
-      {selected.size > 0 && <BulkBar users={[...selected.values()]} clear={clear} />}
-      {error !== null && <LoadFailure error={error} retry={refetch} />}
-      {data === undefined && error === null && <Loading />}
-      {data?.items.length === 0 && (
-        <Empty title={t(isFiltered ? 'users:none_found' : 'users:none')}>
-          {isFiltered && (
-            <Button
-              variant="default"
-              onClick={() => change({ q: undefined, is_active: undefined, is_admin: undefined })}
-            >
-              {t('users:filters.clear')}
-            </Button>
-          )}
-        </Empty>
-      )}
-      {data !== undefined && data.items.length > 0 && (
-        <UsersTable
-          users={data.items}
-          shown={columnsOf(search)}
-          sort={search.sort ?? 'id'}
-          onSort={(sort) => change({ sort })}
-          selected={selected}
-          onSelect={select}
-          isFormer={isPlaceholderData}
-        />
-      )}
-      {data !== undefined && (
-        <Group justify="space-between">
-          <Total
-            search={search}
-            isWhole={search.cursor === undefined && next === undefined}
-            known={data.items.length}
+      <Stack gap="md">
+        <Toolbar search={search} change={change} />
+        {selected.size > 0 && <BulkBar users={[...selected.values()]} clear={clear} />}
+        {error !== null && <LoadFailure error={error} retry={refetch} />}
+        {data === undefined && error === null && <Loading />}
+        {data?.items.length === 0 && (
+          <Empty title={t(isFiltered ? 'users:none_found' : 'users:none')}>
+            {isFiltered && (
+              <Button
+                variant="default"
+                onClick={() => change({ q: undefined, is_active: undefined, is_admin: undefined })}
+              >
+                {t('users:filters.clear')}
+              </Button>
+            )}
+          </Empty>
+        )}
+        {data !== undefined && data.items.length > 0 && (
+          <UsersTable
+            users={data.items}
+            shown={columnsOf(search)}
+            sort={search.sort ?? 'id'}
+            onSort={(sort) => change({ sort })}
+            selected={selected}
+            onSelect={select}
+            isFormer={isPlaceholderData}
           />
-          <Group gap="xs" component="nav" aria-label={t('users:pages.label')}>
-            <Button
-              variant="default"
-              size="xs"
-              leftSection={<IconChevronsLeft size={14} aria-hidden />}
-              disabled={search.cursor === undefined}
-              onClick={() => goTo(undefined)}
-            >
-              {t('users:pages.first')}
-            </Button>
-            <Button
-              variant="default"
-              size="xs"
-              leftSection={<IconChevronLeft size={14} aria-hidden />}
-              disabled={!trail.hasPrevious}
-              onClick={() => goTo(trail.previous)}
-            >
-              {t('users:pages.previous')}
-            </Button>
-            <Button
-              variant="default"
-              size="xs"
-              rightSection={<IconChevronRight size={14} aria-hidden />}
-              disabled={next === undefined}
-              onPointerEnter={() =>
-                next !== undefined && queryClient.prefetchQuery(pageQuery({ ...search, cursor: next }))
-              }
-              onClick={() => goTo(next)}
-            >
-              {t('users:pages.next')}
-            </Button>
+        )}
+        {data !== undefined && (
+          <Group justify="space-between">
+            <Total
+              search={search}
+              isWhole={search.cursor === undefined && next === undefined}
+              known={data.items.length}
+            />
+            <Group gap="xs" component="nav" aria-label={t('users:pages.label')}>
+              <Button
+                variant="default"
+                size="xs"
+                leftSection={<IconChevronsLeft size={14} aria-hidden />}
+                disabled={search.cursor === undefined}
+                onClick={() => goTo(undefined)}
+              >
+                {t('users:pages.first')}
+              </Button>
+              <Button
+                variant="default"
+                size="xs"
+                leftSection={<IconChevronLeft size={14} aria-hidden />}
+                disabled={!trail.hasPrevious}
+                onClick={() => goTo(trail.previous)}
+              >
+                {t('users:pages.previous')}
+              </Button>
+              <Button
+                variant="default"
+                size="xs"
+                rightSection={<IconChevronRight size={14} aria-hidden />}
+                disabled={next === undefined}
+                onPointerEnter={() =>
+                  next !== undefined && queryClient.prefetchQuery(pageQuery({ ...search, cursor: next }))
+                }
+                onClick={() => goTo(next)}
+              >
+                {t('users:pages.next')}
+              </Button>
+            </Group>
           </Group>
-        </Group>
-      )}
+        )}
+      </Stack>
     </Stack>
   );
 }

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { visitAsAdmin } from '../support/console.ts';
+import { pageTests } from '../support/pages.ts';
+
+const count = 10_000;
+
+pageTests({
+  async 'ten thousand rows are tried, imported and reported, whatever their columns are called'(open) {
+    const site = await open();
+    const page = await visitAsAdmin(site, '/console/import');
+    await page.getByRole('heading', { name: 'Import', level: 1 }).waitFor();
+    const file = page.locator('input[type=file]');
+    await file.setInputFiles({ name: 'x.csv', mimeType: 'text/csv', buffer: Buffer.from('') });
+    await page.getByRole('alert').getByText('neither CSV nor JSON').waitFor();
+    await site.inspect(page, 'import-unreadable');
+
+    const lines = Array.from(
+      { length: count },
+      (_, index) => `p${index}@example.org;"Person ""${index}""";yes`,
+    );
+    lines[3] = 'no address;Nobody;yes';
+    lines[4] = 'root@example.com;<b>Root</b>;yes';
+    const text = ['E-Mail;Full name;Enabled', ...lines].join('\r\n');
+    await file.setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });
+    await page.getByRole('heading', { name: '10000 rows: which column is what?' }).waitFor();
+    assert.equal(await page.getByLabel('Email', { exact: true }).inputValue(), 'E-Mail');
+    await page.getByLabel('Name').selectOption('–');
+    assert.equal(await page.getByRole('button', { name: 'Dry run' }).isDisabled(), true);
+    await page.getByLabel('Name').selectOption('Full name');
+    await site.inspect(page, 'import-mapping');
+
+    await page.getByRole('button', { name: 'Dry run' }).click();
+    await page.getByText('Can be imported: 9,998').waitFor({ timeout: 120_000 });
+    await page
+      .getByRole('row')
+      .filter({ hasText: 'root@example.com' })
+      .getByText('Address has an account')
+      .waitFor();
+    await page.getByRole('row').filter({ hasText: 'no address' }).getByText('Invalid').waitFor();
+    await site.inspect(page, 'import-dry-run');
+    await page.getByRole('button', { name: 'Import 9998 users' }).click();
+    await page.getByText('Imported: 9,998').waitFor({ timeout: 120_000 });
+
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download the report' }).click(),
+    ]);
+    const report = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
+    assert.equal(report.length, count + 1);
+    assert.match(report[1] ?? '', /^1,p0@example\.org,created,\d+,/);
+    assert.match(report[4] ?? '', /^4,no address,invalid,,email: /);
+    await page.getByRole('link', { name: 'Users' }).click();
+    await page.getByLabel('Search').fill('p9999@');
+    await page.getByRole('rowheader', { name: 'Person "9999"' }).waitFor();
+  },
+});
