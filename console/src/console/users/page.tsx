@@ -2,7 +2,7 @@ import { Button, Group, Stack, Text } from '@mantine/core';
 import { IconChevronLeft, IconChevronRight, IconChevronsLeft } from '@tabler/icons-react';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { language, t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
 import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
@@ -32,16 +32,18 @@ export function UsersPage() {
     ...pageQuery(search),
     placeholderData: keepPreviousData,
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: nothing else of the view matters for it.
+  const shown = useMemo(() => columnsOf(search), [search.columns]);
   const filter = JSON.stringify(filterOf(search));
   const { selected, select, clear } = useSelection(filter);
   const trail = useTrail(filter + sizeOf(search), search.cursor);
 
   function change(part: Partial<UsersSearch>): void {
     const staysHere = Object.keys(part).every((name) => name === 'columns');
-    navigate({
-      search: (before) => ({ ...before, ...(staysHere ? {} : { cursor: undefined }), ...part }),
-      replace: true,
-    });
+    const changed = { ...search, ...(staysHere ? {} : { cursor: undefined }), ...part };
+    // Asked for while the page is drawn, not afterwards.
+    queryClient.prefetchQuery(pageQuery(changed));
+    navigate({ search: changed, replace: true });
   }
 
   function goTo(cursor: string | undefined): void {
@@ -82,7 +84,7 @@ export function UsersPage() {
         {data !== undefined && data.items.length > 0 && (
           <UsersTable
             users={data.items}
-            shown={columnsOf(search)}
+            shown={shown}
             sort={search.sort ?? 'id'}
             onSort={(sort) => change({ sort })}
             selected={selected}
@@ -166,7 +168,7 @@ function useSelection(view: string) {
   const clear = () => setSelected(new Map());
   // biome-ignore lint/correctness/useExhaustiveDependencies: another view has other users.
   useEffect(clear, [view]);
-  function select(users: User[], isSelected: boolean): void {
+  const select = useCallback((users: User[], isSelected: boolean) => {
     setSelected((before) => {
       const after = new Map(before);
       for (const user of users) {
@@ -175,7 +177,7 @@ function useSelection(view: string) {
       }
       return after;
     });
-  }
+  }, []);
   return { selected, select, clear };
 }
 

@@ -2,6 +2,7 @@ import { Anchor, Card, Checkbox, Group, Stack, Table, Text, UnstyledButton } fro
 import { useMediaQuery } from '@mantine/hooks';
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { memo } from 'react';
 import { t } from '../../shared/i18n.ts';
 import { columns } from './columns.tsx';
 import type { ColumnName, SortField, User } from './search.ts';
@@ -47,23 +48,38 @@ function Rows({ users, shown, sort, onSort, selected, onSelect, isFormer }: User
         </Table.Thead>
         <Table.Tbody>
           {users.map((user) => (
-            <Table.Tr key={user.id} aria-selected={selected.has(user.id)}>
-              <Table.Td>
-                <SelectOne user={user} selected={selected} onSelect={onSelect} />
-              </Table.Td>
-              <Table.Th scope="row" fw={400}>
-                <NameLink user={user} />
-              </Table.Th>
-              {shown.map((name) => (
-                <Table.Td key={name}>{columns[name].cell(user)}</Table.Td>
-              ))}
-            </Table.Tr>
+            <Row
+              key={user.id}
+              user={user}
+              shown={shown}
+              isSelected={selected.has(user.id)}
+              onSelect={onSelect}
+            />
           ))}
         </Table.Tbody>
       </Table>
     </Table.ScrollContainer>
   );
 }
+
+type RowProps = Pick<UsersTableProps, 'shown' | 'onSelect'> & { user: User; isSelected: boolean };
+
+/** Drawn anew only when it changes: who types waits for all rows otherwise. */
+const Row = memo(function Row({ user, shown, isSelected, onSelect }: RowProps) {
+  return (
+    <Table.Tr aria-selected={isSelected}>
+      <Table.Td>
+        <SelectOne user={user} isSelected={isSelected} onSelect={onSelect} />
+      </Table.Td>
+      <Table.Th scope="row" fw={400}>
+        <NameLink user={user} />
+      </Table.Th>
+      {shown.map((name) => (
+        <Table.Td key={name}>{columns[name].cell(user)}</Table.Td>
+      ))}
+    </Table.Tr>
+  );
+});
 
 function Cards({ users, shown, selected, onSelect, isFormer }: UsersTableProps) {
   return (
@@ -75,7 +91,7 @@ function Cards({ users, shown, selected, onSelect, isFormer }: UsersTableProps) 
         {users.map((user) => (
           <Card key={user.id} component="li" withBorder padding="sm">
             <Group align="flex-start" wrap="nowrap" gap="sm">
-              <SelectOne user={user} selected={selected} onSelect={onSelect} />
+              <SelectOne user={user} isSelected={selected.has(user.id)} onSelect={onSelect} />
               <Stack gap={4} miw={0}>
                 <NameLink user={user} />
                 {shown.map((name) => {
@@ -158,11 +174,11 @@ function SelectAll({
   );
 }
 
-function SelectOne({ user, selected, onSelect }: Selection & { user: User }) {
+function SelectOne({ user, isSelected, onSelect }: Omit<RowProps, 'shown'>) {
   return (
     <Checkbox
       aria-label={t('users:select', { name: user.name })}
-      checked={selected.has(user.id)}
+      checked={isSelected}
       onChange={(event) => onSelect([user], event.currentTarget.checked)}
     />
   );
