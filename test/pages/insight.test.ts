@@ -222,6 +222,11 @@ pageTests({
     await page.getByRole('heading', { name: 'Overview' }).waitFor();
     await page.getByLabel('Language').selectOption('de');
     await page.getByRole('heading', { name: 'Überblick' }).waitFor();
+    await page
+      .getByRole('img', { name: /^Anmeldungen/ })
+      .locator('svg')
+      .first()
+      .waitFor();
     await site.inspect(page, 'dashboard-de');
   },
 });

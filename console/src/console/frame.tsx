@@ -1,4 +1,4 @@
-import { Anchor, Button, Group } from '@mantine/core';
+import { ActionIcon, Anchor, Button, Group } from '@mantine/core';
 import {
   IconFileImport,
   IconHistory,
@@ -18,6 +18,7 @@ import { t } from '../shared/i18n.ts';
 import { LanguagePicker } from '../shared/product.tsx';
 import { loginUrl, logOut, meQuery } from '../shared/session.ts';
 import { Empty, LoadFailure, Loading } from '../shared/states.tsx';
+import { useIsNarrow } from './narrow.ts';
 import { Palette, PaletteButton } from './palette.tsx';
 
 /** The pages of administrators. Others are asked to sign in, or told whom these pages are for. */
@@ -55,9 +56,7 @@ export function ConsoleFrame() {
         head={
           <>
             <PaletteButton />
-            <Button variant="subtle" size="xs" leftSection={<IconLogout size={16} />} onClick={logOut}>
-              {t('log_out')}
-            </Button>
+            <LogOutButton />
           </>
         }
         foot={
@@ -70,5 +69,20 @@ export function ConsoleFrame() {
         }
       />
     </>
+  );
+}
+
+function LogOutButton() {
+  if (useIsNarrow()) {
+    return (
+      <ActionIcon variant="subtle" size={30} onClick={logOut} aria-label={t('log_out')}>
+        <IconLogout size={16} aria-hidden />
+      </ActionIcon>
+    );
+  }
+  return (
+    <Button variant="subtle" size="xs" leftSection={<IconLogout size={16} />} onClick={logOut}>
+      {t('log_out')}
+    </Button>
   );
 }

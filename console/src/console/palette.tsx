@@ -1,5 +1,5 @@
 import '@mantine/spotlight/styles.css';
-import { Button, Kbd } from '@mantine/core';
+import { ActionIcon, Button, Kbd } from '@mantine/core';
 import { useDebouncedValue, useOs } from '@mantine/hooks';
 import { modals } from '@mantine/modals';
 import { createSpotlight, Spotlight } from '@mantine/spotlight';
@@ -18,6 +18,7 @@ import type { NavItem } from '../shared/app-frame.tsx';
 import { config } from '../shared/config.ts';
 import { t } from '../shared/i18n.ts';
 import { logOut } from '../shared/session.ts';
+import { useIsNarrow } from './narrow.ts';
 import { userSearchQuery } from './users-by-id.tsx';
 
 const typingPauseMs = 150;
@@ -47,13 +48,28 @@ async function openForm(
 /** Opens the palette; says by which keys, too. */
 export function PaletteButton() {
   const os = useOs();
+  const isNarrow = useIsNarrow();
+  const keys = 'Control+K Meta+K';
+  if (isNarrow) {
+    return (
+      <ActionIcon
+        variant="default"
+        size={30}
+        onClick={spotlight.open}
+        aria-label={t('insight:palette.open')}
+        aria-keyshortcuts={keys}
+      >
+        <IconSearch size={16} aria-hidden />
+      </ActionIcon>
+    );
+  }
   return (
     <Button
       variant="default"
       size="xs"
       leftSection={<IconSearch size={14} aria-hidden />}
       onClick={spotlight.open}
-      aria-keyshortcuts="Control+K Meta+K"
+      aria-keyshortcuts={keys}
       rightSection={
         <Kbd size="xs" visibleFrom="md" aria-hidden>
           {os === 'macos' ? '⌘ K' : 'Ctrl K'}

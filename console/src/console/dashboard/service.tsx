@@ -36,7 +36,7 @@ export function Service() {
       <Title order={2} size="h4">
         {t('insight:dashboard.service')}
       </Title>
-      <SimpleGrid cols={{ base: 1, sm: 3 }} spacing="md">
+      <SimpleGrid cols={{ base: 1, md: 3 }} spacing="md">
         <HashQueue queue={status.hash_queue} />
         <OutboxState status={status} />
         <AuditState log={status.audit_log} />
