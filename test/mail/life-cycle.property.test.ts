@@ -489,7 +489,9 @@ for (const requires of ['off', 'on'] as const) {
           await one.take(does, { who: address(who), to: address(to), ...choices });
         await one.end();
       });
-      await fc.assert(property, { seed, numRuns: runs }).catch((error) => {
+      // Of a failure the shortest life is told that is found in that time.
+      const limits = { interruptAfterTimeLimit: (20 + 10 * runs) * 1000, markInterruptAsFailure: true };
+      await fc.assert(property, { seed, numRuns: runs, ...limits }).catch((error) => {
         throw new Error(`DOORWARD_SEED=${givenSeed} DOORWARD_LIFE_RUNS=${runs}`, { cause: error });
       });
       t.diagnostic(`DOORWARD_SEED=${givenSeed}`);
