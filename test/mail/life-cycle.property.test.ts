@@ -81,6 +81,7 @@ const steps: Record<string, readonly [weight: number, Mover, Act]> = {
   suspend: [1, 'administrator', (life, { known }) => life.onUser(known, 'suspend')],
   activate: [2, 'administrator', (life, { known }) => life.onUser(known, 'activate')],
   erase: [1, 'administrator', (life, { known }) => life.onUser(known, 'erase')],
+  'have a reset mailed': [1, 'administrator', (life, { known }) => life.onUser(known, 'sendReset')],
   readdress: [1, 'administrator', (life, draw) => life.readdress(draw)],
   // Odd, so that no term ends in the very moment in which it is looked at.
   'wait a little': [2, 'system', (life) => life.wait(11 * minute + 7000)],
@@ -428,7 +429,7 @@ async function beginLife(instance: Journey, smtp: TestSmtp, options: { requiresP
       if (answer.status === 201) Object.assign(model.accounts.at(-1) ?? {}, { id: answer.body.id });
     },
 
-    async onUser(email: string, action: 'suspend' | 'activate' | 'erase'): Promise<void> {
+    async onUser(email: string, action: 'suspend' | 'activate' | 'erase' | 'sendReset'): Promise<void> {
       const account = model.latestOf(email);
       if (account === undefined) return;
       const path = `/auth/users/${account.id}`;
@@ -436,6 +437,7 @@ async function beginLife(instance: Journey, smtp: TestSmtp, options: { requiresP
         suspend: () => asAdmin('POST', `${path}/deactivate`),
         activate: () => asAdmin('POST', `${path}/activate`),
         erase: () => asAdmin('DELETE', path),
+        sendReset: () => asAdmin('POST', `${path}/reset-password`),
       }[action]();
       expect(answer, model[action](account));
     },

@@ -24,7 +24,7 @@ export interface ModelAccount {
   isSuspended: boolean;
   deleteAfter: number | null;
   isErased: boolean;
-  /** Null where it was taken away from whoever had not proved the address. */
+  /** Null where it was taken away: nobody is known to have it by right. */
   password: string | null;
   formerPasswords: string[];
   pendingEmail: string | null;
@@ -306,6 +306,13 @@ export class LifeModel {
     return done();
   }
 
+  sendReset(account: ModelAccount): Expected {
+    if (account.isErased) return noUser;
+    if (stateIn(account) === 'suspended') return refused(409, 'account_suspended');
+    this.#mailOwner('reset_password', account);
+    return done(202);
+  }
+
   readdress(account: ModelAccount, email: string): Expected {
     if (account.isErased) return noUser;
     if (email === account.email) return done();
@@ -435,7 +442,8 @@ export class LifeModel {
     if (kept?.account !== account) return invalidLink;
     this.#move(account, link.to);
     account.deleteAfter = null;
-    this.#endSessions(account, 'otherwise');
+    // Whoever moved the account may know its password.
+    this.#setPassword(account, null);
     for (const [address, other] of this.reserved)
       if (other.account === account && other.step >= kept.step) this.reserved.delete(address);
     for (const other of this.links)
