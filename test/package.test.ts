@@ -57,7 +57,7 @@ describe('the package as npm packs it', () => {
     }
     const others = files.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts|js\.map)|dist\/mail\/(messages\/[\w-]+\.json|templates\/layout\.(html|txt))|dist\/pages\/(account|console)\.html|dist\/pages\/assets\/[\w-]+\.(js|css)(\.gz|\.br)?|package\.json|[A-Z]+(\.md)?)$/.test(
+        !/^(dist\/.*\.(js|d\.ts|js\.map)|dist\/mail\/(messages\/[\w-]+\.json|templates\/layout\.(html|txt))|dist\/pages\/(account|console)\.html|dist\/pages\/assets\/[\w.-]+\.(js|css)(\.gz|\.br)?|package\.json|[A-Z]+(\.md)?)$/.test(
           path,
         ),
     );

@@ -32,6 +32,7 @@ export function createConformanceCheck(document: Document): (answer: SeenAnswer)
   // A document is no schema; only the schemas in it are compiled, each by its place.
   const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: true });
   ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+  ajv.addFormat('date', /^\d{4}-\d\d-\d\d$/);
   ajv.addFormat('email', true);
   ajv.addSchema({ $id: documentId, ...document }, documentId);
   const validators = new Map<string, ValidateFunction>();
