@@ -1,19 +1,20 @@
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
-import { getRouteApi } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { getRouteApi, lazyRouteComponent } from '@tanstack/react-router';
+import { Suspense, useEffect, useState } from 'react';
 import { ApiError } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
 import { logIn, returnUrl } from '../../shared/session.ts';
-import { FormFailure } from '../../shared/states.tsx';
+import { FormFailure, Loading } from '../../shared/states.tsx';
 import { AccessPage } from '../access-page.tsx';
 import { useVisitor } from '../anybody.ts';
 import { AnchorLink, ButtonLink } from '../links.tsx';
 import { rememberReturn } from '../return-to.ts';
-import { VerifyStep } from '../verify-step.tsx';
 
 const route = getRouteApi('/login');
+/** Few need it. */
+const VerifyStep = lazyRouteComponent(() => import('../verify-step.tsx'), 'VerifyStep');
 
 /**
  * Signs in and goes to where the visitor wanted to be. Whoever is signed in goes there at once; whose address has to be
@@ -42,7 +43,11 @@ export function LoginPage() {
   }, [me, return_to]);
   if (unverified !== undefined) {
     const { email, password } = unverified;
-    return <VerifyStep email={email} onVerified={() => logIn(email, password)} />;
+    return (
+      <Suspense fallback={<Loading />}>
+        <VerifyStep email={email} onVerified={() => logIn(email, password)} />
+      </Suspense>
+    );
   }
   const canSignUp = config.registration === 'open';
   return (
