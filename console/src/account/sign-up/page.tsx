@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react';
 import { client } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
-import { t } from '../../shared/i18n.ts';
+import { language, t } from '../../shared/i18n.ts';
 import { returnUrl } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
 import { AccessPage } from '../access-page.tsx';
@@ -68,7 +68,8 @@ function SignUpForm({ onMade }: { onMade: (email: string) => void }) {
   const { form, failure, isSending, onSubmit } = useApiForm('POST /auth/signup', {
     initialValues: { name: '', email: '', password: '' },
     async send(account) {
-      await client.signup(account);
+      // In which mails come from now on.
+      await client.signup({ ...account, locale: language });
       onMade(account.email.trim());
     },
   });
