@@ -50,12 +50,20 @@ const folder = mkdtempSync(join(tmpdir(), 'doorward-test-'));
 const countsFile = join(folder, 'counts.json');
 // The many processes that tests start load the same sources.
 process.env.NODE_COMPILE_CACHE = join(folder, 'compiled');
-const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).sort();
+/** The longest first, so that nothing waits for it at the end. */
+const longest = ['test/soak.test.ts', 'test/sessions/races.test.ts', 'test/pages/users-import.test.ts'];
+const files = [
+  ...longest,
+  ...globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => !longest.includes(file))
+    .sort(),
+];
 run(`Tests (node --test, ${files.length} files)`, process.execPath, [
   '--test',
   '--test-global-setup=test/support/global-setup.ts',
-  // Many tests wait for processes and clocks more than for a core.
-  `--test-concurrency=${Math.max(3, availableParallelism())}`,
+  // Many tests wait for processes, pages and clocks more than for a core.
+  `--test-concurrency=${Math.max(4, availableParallelism())}`,
   '--test-reporter=spec',
   '--test-reporter-destination=stdout',
   '--test-reporter=./scripts/count-reporter.ts',

@@ -122,6 +122,7 @@ const scenarios: [name: (typeof settingNames)[number], bad: string[], good: stri
     ['', 'zz', 'https://zz.example.com/', 'https://zz.example.com/#a', 'javascript:zz'],
     ['https://app.example.com/account'],
   ],
+  ['PAGES', ['', 'no', 'ON'], ['on', 'off']],
   ['PRODUCT_NAME', ['', ' zz', 'z\nz', 'zz <b>', 'z'.repeat(61)], ['Doorward', 'Café Überall']],
   ['PRODUCT_COLOR', ['', 'zz', '#fff', 'red', '#1f6feb;zz'], ['#1f6feb', '#FFFFFF']],
   [
@@ -248,6 +249,7 @@ test('the defaults are those of the contract', () => {
     UNVERIFIED_EXPIRE_DAYS: 0,
     MAIL_FROM: 'Doorward <doorward@127.0.0.1>',
     ACCOUNT_URL: 'http://127.0.0.1:8000/account',
+    PAGES: 'on',
     PRODUCT_NAME: 'Doorward',
     PRODUCT_COLOR: '#1f6feb',
     VERIFY_EMAIL_EXPIRE_HOURS: 24,
