@@ -50,15 +50,7 @@ const folder = mkdtempSync(join(tmpdir(), 'doorward-test-'));
 const countsFile = join(folder, 'counts.json');
 // The many processes that tests start load the same sources.
 process.env.NODE_COMPILE_CACHE = join(folder, 'compiled');
-/** The longest first, so that nothing waits for it at the end. */
-const longest = ['test/soak.test.ts', 'test/sessions/races.test.ts', 'test/pages/users-import.test.ts'];
-const files = [
-  ...longest,
-  ...globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
-    .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => !longest.includes(file))
-    .sort(),
-];
+const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).sort();
 run(`Tests (node --test, ${files.length} files)`, process.execPath, [
   '--test',
   '--test-global-setup=test/support/global-setup.ts',

@@ -16,7 +16,7 @@ import { createRandom, seed } from './support/fault-random.ts';
 import { startPostgres } from './support/postgres.ts';
 
 /** `npm run soak` takes ten minutes. */
-const seconds = Number(process.env.DOORWARD_SOAK_SECONDS ?? 60);
+const seconds = Number(process.env.DOORWARD_SOAK_SECONDS ?? 30);
 /** So that the short one leaves the cores to the other tests. */
 const pace = seconds > 60 ? { writers: 4, pauseMs: 20 } : { writers: 2, pauseMs: 80 };
 const mostMib = 400;

@@ -93,8 +93,16 @@ pageTests({
     const site = await open();
     await site.signIn({ email });
     const others = [await logIn(site, '/account'), await logIn(site, '/account')];
+    const userAgent = '<b>Browser</b><img src=x onerror=alert(1)>';
+    await site.doorward.sessions.logIn({
+      username: email,
+      password,
+      client: { network: '192.0.2.1', userAgent },
+    });
     const page = await logIn(site, '/account/sessions');
     await page.getByText('This device').waitFor();
+    await page.getByText('Unknown device').waitFor();
+    assert.equal(await page.locator('main img, main b').count(), 0);
     await site.inspect(page, 'sessions');
     const ends = page.getByRole('button', { name: 'End the session on Chrome' });
     const before = await ends.count();
