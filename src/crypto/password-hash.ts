@@ -1,7 +1,6 @@
 import { createHash, pbkdf2, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { hash as argon2, hashRaw as argon2Raw } from '@node-rs/argon2';
-import { verify as bcryptVerify } from '@node-rs/bcrypt';
 
 /** What one Argon2id hash costs. Memory is in KiB, for all lanes together. */
 export interface Argon2Parameters {
@@ -118,12 +117,15 @@ function readBcrypt(fields: Fields): StoredHash {
   if (cost < 4 || cost > storedHashBounds.bcryptCost) return { refused: 'bcrypt cost out of bounds' };
   return {
     description: { algorithm: 'bcrypt', cost },
-    matches: (password) =>
-      bcryptVerify(
+    async matches(password) {
+      // With the first such hash: most servers have none, and need not have its machine code in memory.
+      const { verify } = await import('@node-rs/bcrypt');
+      return verify(
         // Django's bcrypt_sha256 hashes the hexadecimal digest of the password.
         fields.sha256 === undefined ? password : createHash('sha256').update(password).digest('hex'),
         fields.hash,
-      ),
+      );
+    },
   };
 }
 
