@@ -4,13 +4,10 @@ import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
-  type FastifyReply,
-  type FastifyRequest,
   LogController,
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
-import { METHODS } from './http/node-http.ts';
-import { securityHeaders, sendNotFound } from './http/replies.ts';
+import { createUnknownAnswer } from './http/replies.ts';
 import { LazyChildLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';
 import { createPlugin, type PluginOptions } from './plugin.ts';
@@ -51,16 +48,11 @@ export async function createDoorward(
       logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     });
     prepare?.(app);
-    // Known to the router, so that a known path answers them with 405. To CONNECT Node answers by itself.
-    for (const method of METHODS) {
-      if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
-    }
-    const answerNotFound = (request: FastifyRequest, reply: FastifyReply) =>
-      sendNotFound(request, reply.headers(securityHeaders));
-    app.setNotFoundHandler(answerNotFound);
+    const answerUnknown = createUnknownAnswer(app);
+    app.setNotFoundHandler(answerUnknown);
     // Before a body is read: Fastify's own parsers would refuse it in a shape of their own.
     app.addHook('onRequest', (request, reply, done) => {
-      if (request.is404) answerNotFound(request, reply);
+      if (request.is404) answerUnknown(request, reply);
       else done();
     });
     app.addHook('preClose', async () => {

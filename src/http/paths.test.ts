@@ -100,4 +100,14 @@ test('a method that nothing knows is 405 on a known path', async (t) => {
     assert.deepEqual([status, allow, JSON.parse(body).code], [405, 'POST', 'method_not_allowed'], method);
     assert.equal((await send(app, method, '/auth/nothing')).status, 404);
   }
+  for (const path of [
+    '/auth/users/5',
+    '/auth/users/import',
+    '/auth/users/5/sessions',
+    '/console/x',
+    '/docs',
+  ]) {
+    const [known, unknown] = [await send(app, 'TRACE', path), await send(app, 'PROPFIND', path)];
+    assert.deepEqual([unknown.status, unknown.allow], [405, known.allow], path);
+  }
 });

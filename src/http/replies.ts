@@ -1,6 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { DoorwardError, type FailureCode, failures, ValidationError } from '../errors.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Doorward: the route stands for the methods that its path does not have. */
+    refuses?: boolean;
+  }
+}
+
 /** Headers of every answer of ours. A route may override one. */
 export const securityHeaders = {
   'cache-control': 'no-store',
@@ -133,12 +140,15 @@ function prepareReply(
 const spellings = new Map<string, RegExp>();
 
 /**
- * Whether the path is spelled as the route is. A router forgives: it decodes, it ends a path at `#`, it takes an empty
+ * Whether the path is spelled as its route is. A router forgives: it decodes, it ends a path at `#`, it takes an empty
  * parameter, and a host's own may ignore case and slashes. To whoever counts or guards by path, in front of us, such a
  * spelling is another path, so it must not be another way to the same handler.
  */
 function isSpelledAsRouted({ url, routeOptions }: FastifyRequest): boolean {
-  const route = routeOptions.url ?? '';
+  return isSpelledAs(url, routeOptions.url ?? '');
+}
+
+function isSpelledAs(url: string, route: string): boolean {
   // RFC 9112, 3.2.2: a request target may be a whole URL.
   const [path = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1);
   if (path === route) return true;
@@ -193,13 +203,42 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
           url: url.slice(app.prefix.length),
           exposeHeadRoute: false,
           schema: { hide: true },
-          config: { access: 'public' },
-          onRequest: (_request, reply) => {
-            sendFailure(reply.header('allow', allow.join(', ')), new DoorwardError('method_not_allowed'));
-          },
+          config: { access: 'public', refuses: true },
+          onRequest: (_request, reply) => sendNotAllowed(reply, allow),
           handler: () => {},
         });
       }
     });
+  };
+}
+
+function sendNotAllowed(reply: FastifyReply, allow: readonly string[]): void {
+  sendFailure(reply.header('allow', allow.join(', ')), new DoorwardError('method_not_allowed'));
+}
+
+/**
+ * The same for the methods that the router does not know, of WebDAV and others: a route for each of them on each path
+ * would be twenty for one that is used. For the root of a server that serves nothing but Doorward, before it has routes; what is
+ * returned answers 404, or 405 where the path is a route's.
+ */
+export function createUnknownAnswer(app: FastifyInstance) {
+  const routes = new Map<string, string[]>();
+  app.addHook('onRoute', ({ url, method, config }) => {
+    if (config?.refuses !== true) routes.set(url, [...(routes.get(url) ?? []), ...[method].flat()]);
+  });
+
+  return (request: FastifyRequest, reply: FastifyReply): void => {
+    reply.headers(securityHeaders);
+    const found = app.supportedMethods.includes(request.method)
+      ? []
+      : [...routes].filter(([route]) => isSpelledAs(request.url, route));
+    // As a router, which takes a path to the letter before one with a parameter.
+    const [, allow] = found.find(([route]) => !route.includes(':')) ?? found[0] ?? [];
+    if (allow === undefined) sendNotFound(request, reply);
+    else
+      sendNotAllowed(
+        reply,
+        app.supportedMethods.filter((method) => allow.includes(method)),
+      );
   };
 }
