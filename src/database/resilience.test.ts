@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { after, describe, test } from 'node:test';
+import fs, { existsSync, statSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import BetterSqlite3 from 'better-sqlite3';
 import { sql } from 'kysely';
@@ -31,6 +32,44 @@ async function open(url: string, waitMs = 5000): Promise<Database> {
 
 const increment = (db: Database, name: string) =>
   db.transaction((tx) => sql`update counters set value = value + 1 where name = ${name}`.execute(tx));
+
+/** The syncs of this process, which last as long as the test wants. */
+function holdSyncs(t: TestContext) {
+  let isHeld = true;
+  let failure: NodeJS.ErrnoException | null = null;
+  const waiting: (() => void)[] = [];
+  t.mock.method(fs, 'fdatasync', (_file: number, done: fs.NoParamCallback) => {
+    const finish = () => done(failure);
+    if (isHeld) waiting.push(finish);
+    else setImmediate(finish);
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const set = (held: boolean, error: NodeJS.ErrnoException | null) => {
+    isHeld = held;
+    failure = error;
+    if (!held) for (const finish of waiting.splice(0)) finish();
+  };
+  return {
+    hold: () => set(true, null),
+    release: () => set(false, null),
+    fail: () => set(false, Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })),
+    releaseOne: () => waiting.shift()?.(),
+    get waiting() {
+      return waiting.length;
+    },
+  };
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await isSo()); tries++) {
+    assert.ok(tries < 2_000, `never: ${isSo}`);
+    await sleep(5);
+  }
+}
 
 async function counterValue(db: Database, name: string): Promise<number | undefined> {
   const { rows } = await sql<{ value: number }>`select value from counters where name = ${name}`.execute(
@@ -123,7 +162,7 @@ onEachDatabase((database) => {
 
 describe('SQLite', () => {
   onlySqlite((createUrl) => {
-    test('file and folder are for their owner alone, and commits are synchronous', async () => {
+    test('file and folder are for their owner alone, and the log of writes is ours to sync', async () => {
       const url = `${(await createUrl()).slice(0, -'doorward.db'.length)}data/doorward.db`;
       const path = url.slice('sqlite:'.length);
       const db = await open(url);
@@ -141,7 +180,52 @@ describe('SQLite', () => {
         const { rows: journal } = await sql`pragma journal_mode`.execute(tx);
         return Object.assign({}, synchronous[0], foreignKeys[0], journal[0]);
       });
-      assert.deepEqual(pragmas, { synchronous: 2, foreign_keys: 1, journal_mode: 'wal' });
+      assert.deepEqual(pragmas, { synchronous: 1, foreign_keys: 1, journal_mode: 'wal' });
+    });
+
+    test('a commit resolves when the disk has it, and several share one sync', async (t) => {
+      const disk = holdSyncs(t);
+      const db = await open(await createUrl());
+      disk.release();
+      await db.migrate([counters]);
+      disk.hold();
+      const committed: number[] = [];
+      const commit = (number: number) => increment(db, 'a').then(() => committed.push(number));
+      const first = commit(1);
+      await until(async () => (await counterValue(db, 'a')) === 1);
+      const others = [commit(2), commit(3), commit(4)];
+      await until(async () => (await counterValue(db, 'a')) === 4);
+      assert.deepEqual([committed, disk.waiting], [[], 1]);
+      // It began before the others committed, so that it is not theirs.
+      disk.releaseOne();
+      await first;
+      await until(() => disk.waiting === 1);
+      assert.deepEqual(committed, [1]);
+      disk.releaseOne();
+      await Promise.all(others);
+      assert.deepEqual([committed, disk.waiting], [[1, 2, 3, 4], 0]);
+    });
+
+    test('after a failed sync nothing is acknowledged before the database itself has what the log had', async (t) => {
+      const disk = holdSyncs(t);
+      const url = await createUrl();
+      const log = `${url.slice('sqlite:'.length)}-wal`;
+      const db = await open(url, 50);
+      disk.release();
+      await db.migrate([counters]);
+      disk.fail();
+      await assert.rejects(increment(db, 'a'), unavailable);
+      disk.release();
+      // A reader in another process keeps the log from being emptied.
+      const reader = new BetterSqlite3(url.slice('sqlite:'.length), { readonly: true });
+      reader.exec('begin; select * from counters');
+      await assert.rejects(increment(db, 'a'), unavailable);
+      reader.close();
+      assert.ok(statSync(log).size > 0);
+      await db.transaction(async () => {});
+      assert.equal(statSync(log).size, 0);
+      await increment(db, 'a');
+      assert.equal(await counterValue(db, 'a'), 3);
     });
 
     for (const url of ['file', ':memory:']) {

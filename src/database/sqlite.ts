@@ -17,10 +17,12 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
+import { DoorwardError } from '../errors.ts';
 import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
 import { databaseError, isLocked } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
+import { WalSync } from './wal-sync.ts';
 
 export interface SqliteOptions {
   readonly waitMs: number;
@@ -92,6 +94,7 @@ class SqliteDatabase implements Database {
   readonly #options: SqliteOptions;
   readonly #write: Kysely<Tables>;
   readonly #writing = new Mutex();
+  readonly #wal: WalSync;
   #opening: Promise<Connections> | undefined;
   #connections: Connections | undefined;
   #closed = false;
@@ -102,6 +105,7 @@ class SqliteDatabase implements Database {
     this.#path = path;
     this.#options = options;
     this.#write = this.#writeWithin(options.waitMs);
+    this.#wal = new WalSync(`${path}-wal`, () => this.#checkpoint());
     this.read = createKysely({
       open: async () => (await this.#open()).reader,
       // One connection for all: a read that did not wait for its turn would see what is not committed.
@@ -110,8 +114,11 @@ class SqliteDatabase implements Database {
     });
   }
 
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#write.transaction().execute(work);
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const result = await this.#write.transaction().execute(work);
+    // By now others see it, and may build on it: what they commit stands behind it in the log, and is not durable before it.
+    await this.#settle();
+    return result;
   }
 
   async lock(): Promise<void> {
@@ -193,6 +200,21 @@ class SqliteDatabase implements Database {
     if (!this.#inMemory) await this.#rewrite(REWRITE_MAX_BYTES);
   }
 
+  async #settle(): Promise<void> {
+    if (this.#inMemory) return;
+    try {
+      await this.#wal.settle();
+    } catch (cause) {
+      const reason = 'what was committed may not be on disk';
+      throw new DoorwardError('database_unavailable', { reason, cause });
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (!(await this.#inTurn((writer) => writer.emptyLog())))
+      throw new DoorwardError('database_unavailable', { reason: 'the log of writes is in use' });
+  }
+
   #scrubIn(ms: number): void {
     if (this.#inMemory || this.#closing || this.#scrubTimer !== undefined) return;
     const again = () => this.#scrubIn(Math.min(2 * ms, SCRUB_LONGEST_DELAY_MS));
@@ -257,6 +279,7 @@ class SqliteDatabase implements Database {
     const isNew = (await this.pendingMigrations(migrations)).length === migrations.length;
     const applied = await applyMigrations(this.#writeWithin(MIGRATION_WAIT_MS), migrationDialect, migrations);
     if (this.#inMemory) return applied;
+    await this.#settle();
     const note = () => this.#inTurn((writer) => writer.noteState(fileStates.rewritten));
     if (isNew) await note().catch(this.#options.onError);
     // An upgrade takes its time, and may be the first start that overwrites what it deletes.
@@ -279,6 +302,7 @@ class SqliteDatabase implements Database {
     this.#closed = true;
     await this.#writing.acquire(this.#options.waitMs).catch(this.#options.onError);
     const connections = await this.#opening?.catch(() => undefined);
+    await this.#wal.close().catch(this.#options.onError);
     connections?.reader.close();
     connections?.writer.close();
     // Whoever still waits for a turn learns at once that there is nothing left to wait for.
@@ -371,7 +395,8 @@ function createPrivately(path: string): void {
 }
 
 function configure(handle: BetterSqlite3.Database): void {
-  handle.pragma('synchronous = full');
+  // And `WalSync` syncs each commit, which makes it `full`.
+  handle.pragma('synchronous = normal');
   handle.pragma('foreign_keys = on');
   handle.pragma('trusted_schema = off');
 }
