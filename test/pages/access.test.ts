@@ -151,6 +151,29 @@ pageTests({
     }
   },
 
+  async 'who is signed in as somebody else is told so, and verifies after the sign-out'(open) {
+    const site = await open();
+    const page = await site.visit('/account/sign-up');
+    await fill(page, { Name: 'Ada', Email: email, Password: password });
+    await press(page, 'Make an account');
+    await page.getByText(`We have sent a mail to ${email}`).waitFor();
+    const { link } = await site.mailTo(email);
+    const other = { email: 'other@example.com', password, name: 'Other' };
+    await site.doorward.admin.create(other);
+    await logIn(site, page, other);
+
+    const tab = await follow(page, link);
+    await tab.getByText(`You are signed in as ${other.email}`).waitFor();
+    await site.inspect(tab, 'verify-email-signed-in');
+    await press(tab, 'Confirm');
+    await seeAlert(tab, 'This link has been used, has expired');
+    await press(tab, 'Sign out');
+    await tab.getByText('You are signed in as').waitFor({ state: 'detached' });
+    const again = await follow(page, link);
+    await press(again, 'Confirm');
+    await seeTitle(again, 'Your email is confirmed');
+  },
+
   async 'a closed registration says so'(open) {
     for (const [REGISTRATION, text] of [
       ['closed', 'Nobody can sign up here at the moment'],

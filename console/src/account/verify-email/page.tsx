@@ -1,13 +1,17 @@
+import { Button, Stack, Text } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Answer } from '../../shared/api.ts';
+import { describeFailure } from '../../shared/failures.ts';
 import { t } from '../../shared/i18n.ts';
-import { queryClient } from '../../shared/session.ts';
+import { logOut, type Me, queryClient } from '../../shared/session.ts';
+import { FormFailure } from '../../shared/states.tsx';
 import { AccessPage } from '../access-page.tsx';
 import { callAsAnybody, useVisitor } from '../anybody.ts';
 import { Done } from '../done.tsx';
 import { BackToLogIn } from '../links.tsx';
-import { useMailLink } from '../mail-link.ts';
+import { type MailLinkHere, useMailLink } from '../mail-link.ts';
 import { ProofForm } from '../proof-form.tsx';
 import { recallReturn } from '../return-to.ts';
 
@@ -46,6 +50,27 @@ export function VerifyEmailPage() {
           callAsAnybody('POST /auth/verify-email/request', { body: email === undefined ? {} : { email } })
         }
       />
+      {visitor && isPerhapsAnother(visitor, link) && <SignedInAs visitor={visitor} />}
     </AccessPage>
+  );
+}
+
+/** The server lets nobody who is signed in confirm the address of another account by a link. */
+function isPerhapsAnother(visitor: Me, { token, refusal }: MailLinkHere): boolean {
+  return visitor.email_verified || token === undefined || refusal !== undefined;
+}
+
+function SignedInAs({ visitor }: { visitor: Me }) {
+  const leave = useMutation({ mutationFn: logOut });
+  return (
+    <Stack gap="xs">
+      <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+        {t('access:verify.signed_in_as', { email: visitor.email })}
+      </Text>
+      <FormFailure failure={leave.isError ? describeFailure(leave.error) : undefined} />
+      <Button variant="default" loading={leave.isPending} onClick={() => leave.mutate()}>
+        {t('log_out')}
+      </Button>
+    </Stack>
   );
 }
