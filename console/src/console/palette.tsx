@@ -16,6 +16,7 @@ import { useRouter } from '@tanstack/react-router';
 import { type ComponentType, useEffect, useId, useState } from 'react';
 import type { NavItem } from '../shared/app-frame.tsx';
 import { config } from '../shared/config.ts';
+import { foreignText } from '../shared/foreign-text.ts';
 import { t } from '../shared/i18n.ts';
 import { logOut } from '../shared/session.ts';
 import { useIsNarrow } from './narrow.ts';
@@ -136,7 +137,7 @@ export function Palette({ pages }: { pages: NavItem[] }) {
       // Never those of other letters: who presses Enter means whom they typed.
       entries: (asked === query.trim() ? (users ?? []) : []).map(({ id, name, email }) => ({
         id: `user ${id}`,
-        label: name,
+        label: foreignText(name),
         description: email,
         icon: IconUser,
         run: () => history.push(`${config.base}/console/users/${id}`),

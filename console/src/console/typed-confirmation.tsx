@@ -35,7 +35,7 @@ export function TypedConfirmation({
           label={
             <>
               {t('users:confirm.type')}{' '}
-              <Text span fw={700} inherit>
+              <Text span fw={700} inherit style={{ overflowWrap: 'anywhere' }}>
                 {expected}
               </Text>
             </>

@@ -4,7 +4,9 @@ import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { call } from '../shared/api.ts';
+import { foreignText } from '../shared/foreign-text.ts';
 import { t } from '../shared/i18n.ts';
+import classes from './users-by-id.module.css';
 
 const typingPauseMs = 150;
 const offered = 8;
@@ -30,10 +32,10 @@ export const userSearchQuery = (text: string) =>
 /** A user of whom only the number is known, by name; by the number where there is nobody any more. */
 export function UserLink({ id }: { id: number }) {
   const { data: user, isError } = useQuery(userQuery(id));
-  const label = user?.name ?? t('insight:user', { id });
+  const label = user === undefined ? t('insight:user', { id }) : foreignText(user.name);
   if (isError) return label;
   return (
-    <Anchor component={Link} to={`/users/${id}`} inherit title={user?.email}>
+    <Anchor component={Link} to={`/users/${id}`} inherit title={user?.email} className={classes.name}>
       {label}
     </Anchor>
   );
@@ -52,12 +54,14 @@ export function UserSelect({
   const [text, setText] = useState('');
   const [asked] = useDebouncedValue(text, typingPauseMs);
   const { data: chosen } = useQuery(userQuery(value));
+  const chosenName = chosen === undefined ? t('insight:user', { id: value }) : foreignText(chosen.name);
   const { data: found = [] } = useQuery({
-    ...userSearchQuery(asked === chosen?.name ? '' : asked),
+    // What stands there while nobody types is no search.
+    ...userSearchQuery(value !== undefined && asked === chosenName ? '' : asked),
     placeholderData: keepPreviousData,
   });
-  const options = new Map(found.map(({ id, name, email }) => [id, `${name} (${email})`]));
-  if (value !== undefined) options.set(value, chosen?.name ?? t('insight:user', { id: value }));
+  const options = new Map(found.map(({ id, name, email }) => [id, `${foreignText(name)} (${email})`]));
+  if (value !== undefined) options.set(value, chosenName);
   return (
     <Select
       label={label}

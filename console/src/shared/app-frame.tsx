@@ -34,7 +34,7 @@ export function AppFrame({ items, head, foot }: { items: NavItem[]; head?: React
             <Burger opened={isOpen} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t('menu')} />
             <Product />
           </Group>
-          <Group gap="xs" wrap="nowrap">
+          <Group gap="xs" wrap="nowrap" style={{ flexShrink: 0 }}>
             {head}
           </Group>
         </Group>

@@ -4,6 +4,8 @@ import type account from '../messages/en/account.json';
 import type insight from '../messages/en/insight.json';
 import type shared from '../messages/en/shared.json';
 import type users from '../messages/en/users.json';
+import { foreignText } from './foreign-text.ts';
+import { canStore } from './storage.ts';
 
 declare module 'i18next' {
   interface CustomTypeOptions {
@@ -49,8 +51,8 @@ export async function loadMessages(namespaces: readonly Namespace[]): Promise<vo
     lng: language,
     resources: { [language]: Object.fromEntries(loaded) },
     defaultNS: 'shared',
-    // React escapes.
-    interpolation: { escapeValue: false },
+    // Against markup React escapes.
+    interpolation: { escape: foreignText },
   });
   document.documentElement.lang = language;
 }
@@ -67,7 +69,8 @@ function isLanguage(text: string): text is Language {
 }
 
 function chooseLanguage(): Language {
-  for (const range of [localStorage.getItem(storageKey) ?? '', ...navigator.languages]) {
+  const remembered = canStore ? localStorage.getItem(storageKey) : null;
+  for (const range of [remembered ?? '', ...navigator.languages]) {
     const [primary = ''] = range.toLowerCase().split('-');
     if (isLanguage(primary)) return primary;
   }

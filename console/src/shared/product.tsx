@@ -6,7 +6,7 @@ import { changeLanguage, language, languages, t } from './i18n.ts';
 export function Product() {
   const { name, logo_url } = config.product;
   return (
-    <Group gap="xs" wrap="nowrap">
+    <Group gap="xs" wrap="nowrap" miw={0}>
       {logo_url !== null && <Image src={logo_url} alt="" h={28} w="auto" fit="contain" />}
       <Text fw={700} size="lg" truncate>
         {name}

@@ -70,7 +70,12 @@ function shadesOf(color: string): MantineColorsTuple {
   return colorsTuple(shades.map(toText));
 }
 
-const dialogHead = { defaultProps: { attributes: { header: { role: 'presentation' } } } };
+const dialog = {
+  // The head of a dialog is not a second head of the page.
+  defaultProps: { attributes: { header: { role: 'presentation' } } },
+  // Dialogs name people, and a name may be one long word.
+  styles: { content: { overflowWrap: 'anywhere' }, title: { minWidth: 0 } },
+} as const;
 
 export const theme = createTheme({
   colors: { product: shadesOf(config.product.color) },
@@ -83,9 +88,8 @@ export const theme = createTheme({
   // WCAG 2.2, 1.4.1: a link within a text is told by more than its colour.
   components: {
     Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }),
-    // The head of a dialog is not a second head of the page.
-    Modal: dialogHead,
-    Drawer: dialogHead,
+    Modal: dialog,
+    Drawer: dialog,
   },
   headings: { sizes: { h1: { fontSize: '1.6rem', lineHeight: '1.3' } } },
 });

@@ -3,6 +3,7 @@ import { modals } from '@mantine/modals';
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { type Answer, call, callPage } from '../../shared/api.ts';
 import { describeFailure } from '../../shared/failures.ts';
+import { foreignText } from '../../shared/foreign-text.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
 import { queryClient } from '../../shared/session.ts';
@@ -97,7 +98,7 @@ function InvitationCard({ invitation }: { invitation: Invitation }) {
       }
       details={
         <>
-          {name !== null && `${name} · `}
+          {name !== null && `${foreignText(name)} · `}
           {t('users:invitations.sent')} <Time value={created_at} />
           {state === 'pending' && ` · ${t('users:invitations.until')} `}
           {state === 'pending' && <Time value={expires_at} />}

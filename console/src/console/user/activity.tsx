@@ -2,6 +2,7 @@ import { Anchor, Badge, Button, Stack, Table } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { callPage } from '../../shared/api.ts';
+import { foreignText } from '../../shared/foreign-text.ts';
 import { t } from '../../shared/i18n.ts';
 import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
@@ -54,7 +55,7 @@ export function ActivityTab({ user }: { user: User }) {
                 </Table.Td>
                 <Table.Td>{network}</Table.Td>
                 <Table.Td>
-                  {actor === user.id && user.name}
+                  {actor === user.id && foreignText(user.name)}
                   {actor !== null && actor !== user.id && (
                     <Anchor component={Link} to={`/users/${actor}`} size="sm">
                       {t('users:user.numbered', { id: actor })}

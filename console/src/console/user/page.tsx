@@ -3,6 +3,7 @@ import { IconChevronLeft } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { ApiError } from '../../shared/api.ts';
+import { foreignText } from '../../shared/foreign-text.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
 import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
@@ -52,7 +53,7 @@ export function UserPage() {
     <Stack gap={0}>
       {back}
       <PageHead
-        title={user.name}
+        title={foreignText(user.name)}
         intro={user.email}
         actions={
           <Group gap="xs">

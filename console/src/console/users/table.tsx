@@ -3,6 +3,7 @@ import { useMediaQuery } from '@mantine/hooks';
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { memo } from 'react';
+import { foreignText } from '../../shared/foreign-text.ts';
 import { t } from '../../shared/i18n.ts';
 import { columns } from './columns.tsx';
 import type { ColumnName, SortField, User } from './search.ts';
@@ -119,7 +120,7 @@ function Cards({ users, shown, selected, onSelect, isFormer }: UsersTableProps) 
 function NameLink({ user }: { user: User }) {
   return (
     <Anchor component={Link} to={`/users/${user.id}`} size="sm" fw={600} className={classes.value}>
-      {user.name}
+      {foreignText(user.name)}
     </Anchor>
   );
 }
