@@ -1,6 +1,6 @@
 import { NativeSelect, Table, Text } from '@mantine/core';
 import { t } from '../../shared/i18n.ts';
-import { type Field, type FileContent, fields, type Mapping, toRow } from './rows.ts';
+import { type Field, type FileContent, fields, type Mapping, textOf, toRow } from './rows.ts';
 
 /** Which column of the file becomes which field, with what the first row has there. */
 export function MappingTable({
@@ -51,7 +51,7 @@ export function MappingTable({
               </Table.Td>
               <Table.Td>
                 <Text size="sm" maw={220} truncate>
-                  {field in example ? String(example[field]) : ''}
+                  {textOf(example[field])}
                 </Text>
               </Table.Td>
             </Table.Tr>

@@ -6,7 +6,7 @@ import { language, t } from '../../shared/i18n.ts';
 import { saveFile } from '../../shared/save-file.ts';
 import type { Outcome } from '../batch.ts';
 import { csvFile, csvWriter } from '../csv.ts';
-import type { NumberedRow } from './rows.ts';
+import { type NumberedRow, textOf } from './rows.ts';
 
 type Answered = Answer<'POST /auth/users/import'>;
 
@@ -54,7 +54,7 @@ export function reportOf(
   }
   return rows.map((row) => ({
     number: row.number,
-    email: String(row.row.email ?? ''),
+    email: textOf(row.row.email),
     ...(told.get(row.number) ?? { result: 'not_done', userId: null, reason: '' }),
   }));
 }

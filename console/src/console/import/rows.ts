@@ -92,8 +92,13 @@ export function toRow(record: FileRecord, mapping: Mapping): ImportRow {
   return row as ImportRow;
 }
 
+/** A value of a file as people read it. JSON has values that cannot be made a text by themselves. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+}
+
 function readFlag(value: unknown): unknown {
-  const text = String(value).toLowerCase();
+  const text = textOf(value).toLowerCase();
   if (['true', 'yes', 'y', '1', 't'].includes(text)) return true;
   return ['false', 'no', 'n', '0', 'f'].includes(text) ? false : value;
 }
