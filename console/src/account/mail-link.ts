@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { ApiError } from '../shared/api.ts';
 import { describeFailure } from '../shared/failures.ts';
+import { canStore } from '../shared/storage.ts';
 
 interface Held {
   /** The page that the link leads to; its token is of no use to others. */
@@ -27,7 +28,7 @@ addEventListener('hashchange', () => {
 
 // The page in another language is a reload as well.
 addEventListener('pagehide', () => {
-  if (held !== undefined) sessionStorage.setItem(storageKey, JSON.stringify(held));
+  if (held !== undefined && canStore) sessionStorage.setItem(storageKey, JSON.stringify(held));
 });
 
 function takeFromAddress(): Held | undefined {
@@ -38,6 +39,7 @@ function takeFromAddress(): Held | undefined {
 }
 
 function takeFromReload(): Held | undefined {
+  if (!canStore) return undefined;
   const kept = sessionStorage.getItem(storageKey);
   sessionStorage.removeItem(storageKey);
   return kept === null ? undefined : JSON.parse(kept);

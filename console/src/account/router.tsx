@@ -7,6 +7,7 @@ import {
 } from '@tanstack/react-router';
 import { config } from '../shared/config.ts';
 import { NotFound } from '../shared/not-found.tsx';
+import { PageFailure } from '../shared/page-failure.tsx';
 
 /** All pages of `/account`. The list of what a path may carry stands with it. */
 const root = createRootRoute({ component: Outlet, notFoundComponent: () => <NotFound home="/" /> });
@@ -131,6 +132,7 @@ export const router = createRouter({
   ]),
   basepath: `${config.base}/account`,
   defaultPreload: 'intent',
+  defaultErrorComponent: PageFailure,
 });
 
 declare module '@tanstack/react-router' {

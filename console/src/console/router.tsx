@@ -8,6 +8,7 @@ import {
 } from '@tanstack/react-router';
 import { config } from '../shared/config.ts';
 import { NotFound } from '../shared/not-found.tsx';
+import { PageFailure } from '../shared/page-failure.tsx';
 import { readAuditSearch } from './audit/search.ts';
 import { readDashboardSearch } from './dashboard/search.ts';
 import { readOutboxSearch } from './outbox/search.ts';
@@ -112,6 +113,7 @@ export const router = createRouter({
   ]),
   basepath: `${config.base}/console`,
   defaultPreload: 'intent',
+  defaultErrorComponent: PageFailure,
 });
 
 declare module '@tanstack/react-router' {

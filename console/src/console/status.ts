@@ -1,5 +1,6 @@
 import { queryOptions } from '@tanstack/react-query';
 import { call } from '../shared/api.ts';
+import { whileKnown } from '../shared/session.ts';
 
 const lookAgainMs = 15_000;
 
@@ -7,5 +8,5 @@ const lookAgainMs = 15_000;
 export const statusQuery = queryOptions({
   queryKey: ['status'],
   queryFn: ({ signal }) => call('GET /auth/status', { signal }),
-  refetchInterval: lookAgainMs,
+  refetchInterval: whileKnown(lookAgainMs),
 });

@@ -18,6 +18,14 @@ export const queryClient = new QueryClient({
   },
 });
 
+/**
+ * For `refetchInterval`: looks again so often, but not while there is nothing to renew. What could not be loaded says so, and
+ * does not turn into a spinner and back.
+ */
+export function whileKnown(everyMs: number) {
+  return ({ state }: { state: { data: unknown } }) => (state.data === undefined ? false : everyMs);
+}
+
 /** Who is signed in; null when nobody is. */
 export const meQuery = queryOptions({
   queryKey: ['me'],
@@ -29,7 +37,7 @@ export const meQuery = queryOptions({
       throw error;
     }
   },
-  refetchInterval: lookAgainMs,
+  refetchInterval: whileKnown(lookAgainMs),
   refetchOnWindowFocus: 'always',
 });
 
@@ -71,5 +79,8 @@ export function returnUrl(returnTo: string | undefined): string {
   const home = `${config.base}/account`;
   if (returnTo === undefined || !URL.canParse(returnTo, location.origin)) return home;
   const url = new URL(returnTo, location.origin);
-  return url.origin === location.origin || config.return_origins.includes(url.origin) ? url.href : home;
+  // That of `blob:` has the origin of whoever made it, and is no page.
+  const isPage = url.protocol === 'https:' || url.protocol === 'http:';
+  const isAllowed = url.origin === location.origin || config.return_origins.includes(url.origin);
+  return isPage && isAllowed ? url.href : home;
 }

@@ -4,8 +4,10 @@ import { setNonce } from 'get-nonce';
 import { type ReactNode, StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { nonce } from './config.ts';
-import { loadMessages, type Namespace } from './i18n.ts';
+import { loadMessages, type Namespace, t } from './i18n.ts';
 import { queryClient } from './session.ts';
+import { Empty } from './states.tsx';
+import { canStore } from './storage.ts';
 import { cssVariables, theme } from './theme.ts';
 
 /** Shows a document, once its texts are there. */
@@ -24,9 +26,18 @@ export async function start(namespaces: readonly Namespace[], render: () => Reac
           defaultColorScheme="auto"
           getStyleNonce={() => nonce}
         >
-          {render()}
+          {canStore ? render() : <CannotStore />}
         </MantineProvider>
       </QueryClientProvider>
     </StrictMode>,
+  );
+}
+
+/** Without cookies nobody can sign in, and nothing else here works. */
+function CannotStore() {
+  return (
+    <main>
+      <Empty isPage title={t('cannot_store')} />
+    </main>
   );
 }

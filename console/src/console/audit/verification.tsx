@@ -7,11 +7,14 @@ import { language, t } from '../../shared/i18n.ts';
 import { queryClient } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
+import { statusQuery } from '../status.ts';
 
 type Verification = Answer<'POST /auth/audit-events/verify'>;
 type Result = NonNullable<Verification['result']>;
 
 const pollMs = 1_000;
+/** An instance that is gone is told of for a minute. */
+const lookForInstanceMs = 15_000;
 const number = new Intl.NumberFormat(language);
 
 const verificationQuery = queryOptions({
@@ -20,7 +23,10 @@ const verificationQuery = queryOptions({
     const told = await call('GET /auth/audit-events/verification', { signal });
     // Each instance knows of its own verification; the answer of another one says nothing of ours.
     const known = client.getQueryData<Verification>(['audit-verification']);
-    return known?.state === 'running' && known.instance_id !== told.instance_id ? known : told;
+    if (known?.state !== 'running' || known.instance_id === told.instance_id) return told;
+    // Ours ends with its instance.
+    const { instances } = await client.fetchQuery({ ...statusQuery, staleTime: lookForInstanceMs });
+    return instances.some(({ id }) => id === known.instance_id) ? known : { ...known, state: 'failed' };
   },
   refetchInterval: ({ state }) => (state.data?.state === 'running' ? pollMs : false),
 });

@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { lazy, Suspense } from 'react';
 import { type Answer, call } from '../../shared/api.ts';
 import { language, t } from '../../shared/i18n.ts';
+import { whileKnown } from '../../shared/session.ts';
 import { LoadFailure, Loading } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
 import classes from './figures.module.css';
@@ -28,7 +29,7 @@ export function Figures({
     queryKey: ['statistics', span],
     queryFn: ({ signal }) => call('GET /auth/statistics', { query: { days: span }, signal }),
     placeholderData: keepPreviousData,
-    refetchInterval: lookAgainMs,
+    refetchInterval: whileKnown(lookAgainMs),
   });
   if (data === undefined) {
     return error === null ? <Loading /> : <LoadFailure error={error} retry={refetch} />;

@@ -6,6 +6,7 @@ import { type Answer, call } from '../../shared/api.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
 import { FormFailure } from '../../shared/states.tsx';
+import { AskBeforeLeaving } from '../ask-before-leaving.tsx';
 import { useBatch } from '../batch.ts';
 import { BatchProgress } from '../batch-progress.tsx';
 import { MappingTable } from './mapping.tsx';
@@ -136,6 +137,7 @@ export function ImportPage() {
               <Title order={2} size="h4">
                 {t(isDryRun ? 'users:import.dry_run' : 'users:import.import')}
               </Title>
+              {isRunning && !isDryRun && <AskBeforeLeaving />}
               {isRunning && (
                 <BatchProgress
                   done={batch.outcomes.reduce((done, { item }) => done + item.length, 0)}

@@ -1,6 +1,6 @@
 import { Button, Card, NativeSelect, SimpleGrid, Stack, Switch, Text, TextInput, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect } from 'react';
 import { call } from '../../shared/api.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { languages, t } from '../../shared/i18n.ts';
@@ -15,8 +15,7 @@ export function ProfileTab({ user }: { user: User }) {
   return (
     <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg">
       <Stack gap="lg">
-        {/* Begins anew with what was saved. */}
-        <EditCard key={`${user.email} ${user.name} ${user.is_admin} ${user.locale}`} user={user} />
+        <EditCard key={user.id} user={user} />
         <FactsCard user={user} />
       </Stack>
       <AccessCard user={user} />
@@ -24,25 +23,38 @@ export function ProfileTab({ user }: { user: User }) {
   );
 }
 
+function valuesOf({ name, email, locale, is_admin }: User) {
+  return { name, email, locale: locale ?? '', is_admin };
+}
+
+/** What somebody else changes meanwhile is shown in the fields that nobody has touched here; the others stay. */
 function EditCard({ user }: { user: User }) {
   const { data: life } = useQuery(lifeQuery(user.id));
   const demotionRefusal = user.is_admin ? (life?.demotion_refused_because ?? null) : null;
   const { form, failure, isSending, onSubmit } = useApiForm('PATCH /auth/users/{user_id}', {
-    initialValues: {
-      name: user.name,
-      email: user.email,
-      locale: user.locale ?? '',
-      is_admin: user.is_admin,
-    },
+    initialValues: valuesOf(user),
     async send(values) {
       const { locale, ...rest } = values;
       const given = Object.entries({ ...rest, ...(locale === '' ? {} : { locale }) });
       const body = Object.fromEntries(given.filter(([name, value]) => value !== user[name as keyof User]));
       const changed = await call('PATCH /auth/users/{user_id}', { params: { user_id: user.id }, body });
+      form.setInitialValues(valuesOf(changed));
+      form.reset();
       await noteUser(changed);
       notify(t('saved'));
     },
   });
+  const { name, email, locale, is_admin } = user;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever what is known of the user changes.
+  useEffect(() => {
+    const known = valuesOf(user);
+    const fields = Object.keys(known) as (keyof typeof known)[];
+    const untouched = fields.filter((field) => !form.isDirty(field));
+    form.setInitialValues(known);
+    for (const field of untouched) {
+      if (form.getValues()[field] !== known[field]) form.setFieldValue(field, known[field]);
+    }
+  }, [name, email, locale, is_admin]);
   return (
     <Card withBorder>
       <form onSubmit={onSubmit} noValidate>

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query';
 import { type Answer, call } from '../../shared/api.ts';
-import { queryClient } from '../../shared/session.ts';
+import { queryClient, whileKnown } from '../../shared/session.ts';
 
 export type User = Answer<'GET /auth/users/{user_id}'>;
 export type LifeCycle = Answer<'GET /auth/users/{user_id}/life-cycle'>;
@@ -12,7 +12,7 @@ export const userQuery = (id: number) =>
   queryOptions({
     queryKey: ['user', id],
     queryFn: ({ signal }) => call('GET /auth/users/{user_id}', { params: { user_id: id }, signal }),
-    refetchInterval: lookAgainMs,
+    refetchInterval: whileKnown(lookAgainMs),
   });
 
 /** What may be done about the user's state just now. */
@@ -21,14 +21,14 @@ export const lifeQuery = (id: number) =>
     queryKey: ['user', id, 'life-cycle'],
     queryFn: ({ signal }) =>
       call('GET /auth/users/{user_id}/life-cycle', { params: { user_id: id }, signal }),
-    refetchInterval: lookAgainMs,
+    refetchInterval: whileKnown(lookAgainMs),
   });
 
 export const sessionsQuery = (id: number) =>
   queryOptions({
     queryKey: ['user', id, 'sessions'],
     queryFn: ({ signal }) => call('GET /auth/users/{user_id}/sessions', { params: { user_id: id }, signal }),
-    refetchInterval: lookAgainMs,
+    refetchInterval: whileKnown(lookAgainMs),
   });
 
 /** Shows a user as the server answered, and looks anew at all that hangs on it. */

@@ -3,7 +3,9 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { type Answer, call, type Route } from '../../shared/api.ts';
 import { describeFailure } from '../../shared/failures.ts';
+import { foreignText } from '../../shared/foreign-text.ts';
 import { t } from '../../shared/i18n.ts';
+import { AskBeforeLeaving } from '../ask-before-leaving.tsx';
 import { type Batch, useBatch } from '../batch.ts';
 import { BatchProgress } from '../batch-progress.tsx';
 import { TypedConfirmation } from '../typed-confirmation.tsx';
@@ -163,7 +165,7 @@ function Question({
           <ScrollArea.Autosize mah={160}>
             {[...refusals].map(([user, refusal]) => (
               <Text key={user.id} size="sm">
-                {user.name}: {refusal}
+                {foreignText(user.name)}: {refusal}
               </Text>
             ))}
           </ScrollArea.Autosize>
@@ -226,6 +228,7 @@ function Results({
 
   return (
     <Stack gap="md">
+      {isRunning && <AskBeforeLeaving />}
       {isRunning ? (
         <BatchProgress done={work.outcomes.length} total={work.total} label={title} stop={work.stop} />
       ) : (
@@ -246,8 +249,8 @@ function Results({
               const { text, isFailure = false } = tell(user);
               return (
                 <Table.Tr key={user.id}>
-                  <Table.Th scope="row" fw={400}>
-                    {user.name}
+                  <Table.Th scope="row" fw={400} style={{ overflowWrap: 'anywhere' }}>
+                    {foreignText(user.name)}
                   </Table.Th>
                   <Table.Td {...(isFailure ? { c: 'var(--mantine-color-error)' } : {})}>{text}</Table.Td>
                 </Table.Tr>
