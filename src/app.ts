@@ -8,7 +8,7 @@ import Fastify, {
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
 import { createUnknownAnswer } from './http/replies.ts';
-import { LazyChildLog } from './http/request-log.ts';
+import { LazyLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';
 import { createPlugin, type PluginOptions } from './plugin.ts';
 import type { GivenSettings } from './settings.ts';
@@ -43,8 +43,8 @@ export async function createDoorward(
   async function build(prepare?: (app: FastifyInstance) => void): Promise<FastifyInstance> {
     const app = Fastify({
       ...serverOptions,
-      loggerInstance: core.kernel.log as FastifyBaseLogger,
-      childLoggerFactory: (parent, bindings, options) => new LazyChildLog(parent, bindings, options),
+      // Lazy by itself, not by a `childLoggerFactory`, whose every child Fastify examines.
+      loggerInstance: new LazyLog(() => core.kernel.log as FastifyBaseLogger) as FastifyBaseLogger,
       logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     });
     prepare?.(app);

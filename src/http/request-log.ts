@@ -29,47 +29,45 @@ export function installRequestLog(app: FastifyInstance): void {
 type Entry = [fields: unknown, message?: string];
 
 /**
- * The child of a logger that each request has, made when it is first used. Most requests log nothing while they are
- * served, and making a child costs more than the whole rest of the log.
+ * A logger whose children are made when they first log. Each request has one, most requests log nothing while they are served, and
+ * making a child costs more than the whole rest of the log.
  */
-export class LazyChildLog {
-  readonly #parent: FastifyBaseLogger;
-  readonly #options: Parameters<FastifyBaseLogger['child']>;
-  #child: FastifyBaseLogger | undefined;
+export class LazyLog {
+  readonly #make: () => FastifyBaseLogger;
+  #made: FastifyBaseLogger | undefined;
 
-  constructor(parent: FastifyBaseLogger, ...options: Parameters<FastifyBaseLogger['child']>) {
-    this.#parent = parent;
-    this.#options = options;
+  constructor(make: () => FastifyBaseLogger) {
+    this.#make = make;
   }
 
-  get #made(): FastifyBaseLogger {
-    this.#child ??= this.#parent.child(...this.#options);
-    return this.#child;
+  get #log(): FastifyBaseLogger {
+    this.#made ??= this.#make();
+    return this.#made;
   }
 
   get level() {
-    return this.#made.level;
+    return this.#log.level;
   }
   fatal(...entry: Entry) {
-    this.#made.fatal(...entry);
+    this.#log.fatal(...entry);
   }
   error(...entry: Entry) {
-    this.#made.error(...entry);
+    this.#log.error(...entry);
   }
   warn(...entry: Entry) {
-    this.#made.warn(...entry);
+    this.#log.warn(...entry);
   }
   info(...entry: Entry) {
-    this.#made.info(...entry);
+    this.#log.info(...entry);
   }
   debug(...entry: Entry) {
-    this.#made.debug(...entry);
+    this.#log.debug(...entry);
   }
   trace(...entry: Entry) {
-    this.#made.trace(...entry);
+    this.#log.trace(...entry);
   }
   silent() {}
   child(...options: Parameters<FastifyBaseLogger['child']>) {
-    return this.#made.child(...options);
+    return new LazyLog(() => this.#log.child(...options));
   }
 }

@@ -193,3 +193,14 @@ journey(
     assert.equal((await me({}, `?access_token=${access_token}`)).status, 401);
   },
 );
+
+journey('a signature that was verified vouches for its own token alone', async (open) => {
+  const { signIn, request } = await open();
+  const [user, other] = [await signIn(), await signIn()];
+  for (const { access_token } of [user, other])
+    assert.equal((await request('GET', '/auth/me', { token: access_token })).status, 200);
+  const [head, , signature] = user.access_token.split('.');
+  const [, body] = other.access_token.split('.');
+  const forged = await request('GET', '/auth/me', { token: `${head}.${body}.${signature}` });
+  assert.deepEqual([forged.status, forged.body.code], [401, 'invalid_token']);
+});

@@ -15,6 +15,9 @@ export interface Authenticated {
 /** A session's last-seen mark is this old at most while it is in use. */
 const lastSeenIntervalMs = 60_000;
 
+/** The end of the signature: a map of whole tokens would hash half a thousand characters at every request. */
+const shortOf = (token: string) => token.slice(-24);
+
 /** About 10 MB when full. */
 const maxRememberedTokens = 10_000;
 
@@ -30,7 +33,7 @@ export function createAuthenticate(
 ): (token: string) => Authenticated | Promise<Authenticated> {
   const { db, clock, log } = kernel;
   const lookUp = prepareSessionLookup(db);
-  const remembered = new Map<string, AccessTokenClaims>();
+  const remembered = new Map<string, { token: string; claims: AccessTokenClaims }>();
   let ring = keys.current();
 
   function remember(token: string, claims: AccessTokenClaims): void {
@@ -38,13 +41,14 @@ export function createAuthenticate(
       const [oldest] = remembered.keys();
       if (oldest !== undefined) remembered.delete(oldest);
     }
-    remembered.set(token, claims);
+    remembered.set(shortOf(token), { token, claims });
   }
 
   function recall(token: string, now: Date): AccessTokenClaims | undefined {
-    const claims = remembered.get(token);
-    if (claims === undefined || claims.exp > Math.floor(now.getTime() / 1000)) return claims;
-    remembered.delete(token);
+    const found = remembered.get(shortOf(token));
+    if (found === undefined || found.token !== token) return undefined;
+    if (found.claims.exp > Math.floor(now.getTime() / 1000)) return found.claims;
+    remembered.delete(shortOf(token));
     return undefined;
   }
 
