@@ -35,7 +35,11 @@ export async function createDoorward(
   given: GivenSettings = {},
   options: DoorwardOptions = {},
 ): Promise<Doorward> {
-  const core = await createCore(given, options);
+  return serve(await createCore(given, options));
+}
+
+/** Adds to an instance what serves it. */
+export function serve(core: Core): Doorward {
   let isDraining = false;
   const plugin = createPlugin(core, () => isDraining);
   let ready: Promise<FastifyInstance> | undefined;

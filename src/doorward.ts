@@ -1,4 +1,5 @@
 import { type AuthService, createAuthService } from './auth-service.ts';
+import type { Argon2Parameters } from './crypto/password-hash.ts';
 import type { Migration } from './database/database.ts';
 import { databaseLocation, openDatabase } from './database/open.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
@@ -105,12 +106,18 @@ const heartbeatIntervalMs = 15_000;
 const activeUsersIntervalMs = 30_000;
 
 /**
- * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature.
+ * Opens the database, brings its schema up to date, reads or makes the keys and builds every feature. `hashCost` is for
+ * the test kit alone, instead of what the ARGON2_* settings say; neither settings nor options lead to it, so that no
+ * server can be told to make weak hashes.
  * @throws SettingsError for a setting that is not accepted.
  * @throws SecretKeyMismatchError when SECRET_KEY is not the one that the database was made with.
  * @throws DoorwardError `database_unavailable`.
  */
-export async function createCore(given: GivenSettings = {}, options: DoorwardOptions = {}): Promise<Core> {
+export async function createCore(
+  given: GivenSettings = {},
+  options: DoorwardOptions = {},
+  hashCost?: Argon2Parameters,
+): Promise<Core> {
   const read = readSettings(given);
   const log = options.log ?? createLog(read.LOG_LEVEL);
   const clock = options.clock ?? { now: () => new Date() };
@@ -135,7 +142,7 @@ export async function createCore(given: GivenSettings = {}, options: DoorwardOpt
     const outbox = createOutbox(kernel, { renderer: createMailRenderer(settings) }, secretKey);
     const throttle = createThrottle(kernel, secretKey);
     const mailLinks = createMailLinks(kernel, throttle, secretKey);
-    const passwords = createPasswords(kernel, throttle);
+    const passwords = createPasswords(kernel, throttle, hashCost);
     const accounts = createAccounts(kernel, { passwords, throttle });
     const keys = await loadKeys(kernel, secretKey);
     const sessions = createSessions(kernel, { accounts, passwords, throttle, keys });

@@ -355,11 +355,13 @@ describe('PostgreSQL', () => {
     const db = await open(await (await startServer()).createDatabase());
     await db.migrate([counters]);
     let runs = 0;
+    const bothHoldOne = Promise.withResolvers<void>();
     const crosswise = (first: string, then: string) =>
       db.transaction(async (tx) => {
         runs++;
         await sql`update counters set value = value + 1 where name = ${first}`.execute(tx);
-        await sleep(30);
+        if (runs === 2) bothHoldOne.resolve();
+        await bothHoldOne.promise;
         await sql`update counters set value = value + 1 where name = ${then}`.execute(tx);
       });
     await Promise.all([crosswise('a', 'b'), crosswise('b', 'a')]);

@@ -81,9 +81,10 @@ export interface Passwords {
   readonly queue: HashQueue;
 }
 
-export function createPasswords(kernel: Kernel, throttle: Throttle): Passwords {
+/** Hashes cost what the ARGON2_* settings say; `hashCost` as in `createCore`. */
+export function createPasswords(kernel: Kernel, throttle: Throttle, hashCost?: Argon2Parameters): Passwords {
   const { settings, db, clock, events, audit } = kernel;
-  const parameters: Argon2Parameters = {
+  const parameters = hashCost ?? {
     memoryKib: settings.ARGON2_MEMORY_KIB,
     passes: settings.ARGON2_PASSES,
     lanes: settings.ARGON2_LANES,
