@@ -123,9 +123,11 @@ describe('slow clients', { concurrency: true }, () => {
     const { email, password: right } = await signIn();
     const { queue } = doorward.passwords;
     const body = JSON.stringify({ username: email, password: right });
+    const gate = Promise.withResolvers<void>();
+    const held = queue.run(() => gate.promise);
     const sockets = await Promise.all(Array.from({ length: 20 }, () => openSocket(t, port)));
     for (const socket of sockets) socket.write(`${loginHead}content-length: ${body.length}\r\n\r\n${body}`);
-    while (queue.running + queue.waiting < 10) await sleep(1);
+    while (queue.waiting < 10) await sleep(1);
     for (const socket of sockets) socket.resetAndDestroy();
     const client = createClient(url);
     t.after(() => client.close());
@@ -133,8 +135,13 @@ describe('slow clients', { concurrency: true }, () => {
     const watching = setInterval(() => {
       mostRunning = Math.max(mostRunning, queue.running);
     }, 1);
-    const login = await client.ask('POST', '/auth/login', { json: { username: email, password: right } });
+    const json = { username: email, password: right };
+    const asked = client.ask('POST', '/auth/login', { json });
+    while (mostRunning === 0) await sleep(1);
+    gate.resolve();
+    const login = await asked;
     clearInterval(watching);
+    await held;
     assert.equal(login.status, 200);
     assert.equal(mostRunning, 1);
     await queue.drain();

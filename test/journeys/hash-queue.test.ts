@@ -3,21 +3,21 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { assertFailure, journey, password } from '../support/journey.ts';
 
-/** Waits for what comes about by itself; gives up after ten seconds, so that a defect fails instead of hanging. */
+/** Waits for what comes about by itself; gives up after a minute, so that a defect fails instead of hanging. */
 async function until(isTrue: () => boolean): Promise<void> {
-  for (const end = performance.now() + 10_000; !isTrue(); ) {
+  for (const end = performance.now() + 60_000; !isTrue(); ) {
     if (performance.now() > end) throw new Error(`it never came about: ${isTrue}`);
     await new Promise(setImmediate);
   }
 }
 
-/** A gate that holds jobs until it is opened, or for 15 seconds, so that a defect fails instead of hanging. */
+/** A gate that holds jobs until it is opened, or for a minute, so that a defect fails instead of hanging. */
 function createGate() {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
     open = resolve;
   });
-  setTimeout(open, 15_000).unref();
+  setTimeout(open, 60_000).unref();
   return { open, opened };
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { countStatuses, onThrottled, password } from '../support/throttle.ts';
 
-/** Waits for what comes about by itself; gives up after ten seconds, so that a defect fails instead of hanging. */
+/** Waits for what comes about by itself; gives up after a minute, so that a defect fails instead of hanging. */
 async function until(isTrue: () => boolean): Promise<void> {
-  for (const end = performance.now() + 10_000; !isTrue(); ) {
+  for (const end = performance.now() + 60_000; !isTrue(); ) {
     if (performance.now() > end) throw new Error(`it never came about: ${isTrue}`);
     await new Promise(setImmediate);
   }
