@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import manifest from '../package.json' with { type: 'json' };
 
 /** A child process that answers messages, each with one message. */
 export interface Child {
@@ -12,10 +13,14 @@ export interface Child {
   stop(): Promise<void>;
 }
 
+/** How `npm start` runs Node. */
+export const startFlags = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
+
 /** Starts a file of this folder. Its log goes nowhere, but is written. */
 export async function startChild(file: string, argument: object = {}): Promise<Child> {
   const child: ChildProcess = fork(join(import.meta.dirname, file), [JSON.stringify(argument)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: file.startsWith('doorward-') ? startFlags : [],
   });
   const next = async () => {
     const stop = new AbortController();

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startFlags } from './processes.ts';
 import { median, type Row } from './report.ts';
 import type { BenchDatabase } from './run.ts';
 
@@ -34,7 +35,7 @@ export async function start(database: BenchDatabase, rounds: number): Promise<Ro
         SECRET_KEY: 'J3qG8vN1xR6tY0pL5sD9fK2hW7zB4mC-bench',
       };
       const startedAt = performance.now();
-      const server = spawn(process.execPath, [command, 'serve'], { env, stdio: 'ignore' });
+      const server = spawn(process.execPath, [...startFlags, command, 'serve'], { env, stdio: 'ignore' });
       const ended = once(server, 'exit');
       try {
         while (!(await isReady(port))) {
