@@ -10,6 +10,10 @@ const cases: [text: string, shown: string][] = [
   ],
   ['postgres://db/doorward?sslpassword=a&sslpassword=b', 'postgres://db/doorward?sslpassword=********'],
   ['https://ann:s3cret@logo.example/x.png', 'https://ann:********@logo.example/x.png'],
+  [
+    'https://traces.example/v1?api-key=s3cret&dataset=a',
+    'https://traces.example/v1?api-key=********&dataset=a',
+  ],
   ['https://app.example.com/', 'https://app.example.com/'],
   ['sqlite:./data/doorward.db', 'sqlite:./data/doorward.db'],
   ['sqlite::memory:', 'sqlite::memory:'],

@@ -140,3 +140,36 @@ onInstances(
     assert.deepEqual((await read(a, admin.access_token)).counted, [['2026-01-01', 0, 4, 0, 0, 4]]);
   },
 );
+
+onInstances('days that a clock counted which was ahead are counted again when they are over', async (s) => {
+  const a = await s.open();
+  const admin = await a.signIn({ is_admin: true });
+  s.advance(10 * day);
+  await a.doorward.statistics.countPastDays();
+  await read(a, (await a.logIn(admin.email)).access_token);
+  s.advance(-10 * day);
+  // What was counted then is not the present.
+  await a.logIn(admin.email);
+  const token = (await a.logIn(admin.email)).access_token;
+  const { counted, counted_at } = await read(a, token, '?days=1');
+  assert.deepEqual([counted[0]?.slice(0, 3), counted_at.slice(0, 10)], [['2026-01-01', 0, 3], '2026-01-01']);
+
+  s.advance(day);
+  const next = await a.logIn(admin.email);
+  await a.doorward.statistics.countPastDays();
+  s.advance(day);
+  await a.doorward.statistics.countPastDays();
+  // A clock that is behind counts nothing.
+  s.advance(-20_000 * day);
+  await a.doorward.statistics.countPastDays();
+  s.advance(20_000 * day);
+  const { counted: days } = await read(a, (await a.refreshed(next.refresh_token)).access_token, '?days=3');
+  assert.deepEqual(
+    days.map((counts: unknown[]) => counts.slice(0, 3)),
+    [
+      ['2026-01-01', 0, 3],
+      ['2026-01-02', 0, 1],
+      ['2026-01-03', 0, 0],
+    ],
+  );
+});

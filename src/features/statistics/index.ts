@@ -8,9 +8,9 @@ import {
   type DailyCounts,
   deleteActiveBefore,
   findLastDay,
-  insertDay,
   listActiveDays,
   listDays,
+  putDay,
 } from './store.ts';
 
 export { statisticsMigrations } from './migrations.ts';
@@ -41,6 +41,8 @@ export const mostDays = 365;
 const countAfterMs = 5 * 60_000;
 /** How old the counts of today may be. */
 const freshForMs = 15_000;
+/** By more than clocks of instances differ: whoever is further ahead is wrong, and counted days that were not over. */
+const clockMarginMs = 3_600_000;
 const deleteBatchSize = 1_000;
 
 export function createStatistics(kernel: Kernel, audit: Audit): Statistics {
@@ -52,14 +54,19 @@ export function createStatistics(kernel: Kernel, audit: Audit): Statistics {
   let counting: Promise<void> | undefined;
   async function countPastDays(): Promise<void> {
     const open = openDay();
-    const last = await findLastDay(db.read);
+    const now = clock.now().getTime();
+    const times = {
+      counted_at: new Date(now).toISOString(),
+      latest: new Date(now + clockMarginMs).toISOString(),
+    };
+    const last = await findLastDay(db.read, times.latest);
     const oldest = last === undefined ? await audit.oldest() : undefined;
     const next =
       last === undefined ? dayOf(oldest === undefined ? clock.now() : new Date(oldest)) : addDays(last, 1);
     const earliest = addDays(open, -mostDays);
     for (const day of daysBetween(next < earliest ? earliest : next, open)) {
       const counts = await countDay(kernel, audit, day);
-      await db.transaction((tx) => insertDay(tx, counts));
+      await db.transaction((tx) => putDay(tx, counts, times));
     }
   }
   /** Whoever asks meanwhile waits for the same count. */
@@ -77,7 +84,7 @@ export function createStatistics(kernel: Kernel, audit: Audit): Statistics {
     readonly counted_at: string;
   }
   let present: Promise<Present> | undefined;
-  let presentUntil = 0;
+  let presentAt = 0;
   async function countPresent(): Promise<Present> {
     const counted_at = clock.now().toISOString();
     await activeUsers.flush();
@@ -90,8 +97,9 @@ export function createStatistics(kernel: Kernel, audit: Audit): Statistics {
   /** However many ask, today is counted once in a while. */
   function readPresent(): Promise<Present> {
     const now = clock.now().getTime();
-    if (present === undefined || now >= presentUntil) {
-      presentUntil = now + freshForMs;
+    // Either way: a clock may be set back.
+    if (present === undefined || Math.abs(now - presentAt) >= freshForMs) {
+      presentAt = now;
       const counted = countPresent();
       present = counted;
       counted.catch(() => {

@@ -22,4 +22,9 @@ export const statisticsMigrations: readonly Migration[] = [
       'create index daily_active_users_day_idx on daily_active_users (day)',
     ],
   },
+  {
+    id: '0020-statistics-counted-at',
+    // By the clock of whoever counted; null where that was not noted yet.
+    statements: ({ timestamp }) => [`alter table daily_counts add column counted_at ${timestamp}`],
+  },
 ];

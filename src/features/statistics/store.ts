@@ -14,31 +14,45 @@ export interface DailyCounts {
 
 declare module '../../database/database.ts' {
   interface Tables {
-    daily_counts: DailyCounts;
+    daily_counts: DailyCounts & { counted_at: string | null };
     daily_active_users: { user_id: number; day: string };
   }
 }
 
 export function listDays(db: Kysely<Tables>, from: string): Promise<DailyCounts[]> {
-  return db.selectFrom('daily_counts').selectAll().where('day', '>=', from).orderBy('day').execute();
+  return db
+    .selectFrom('daily_counts')
+    .select(['day', 'sign_ups', 'logins', 'failed_logins', 'throttled', 'active_users'])
+    .where('day', '>=', from)
+    .orderBy('day')
+    .execute();
 }
 
-export async function findLastDay(db: Kysely<Tables>): Promise<string | undefined> {
+/** The last day that was counted, up to `latest`: what was counted after it, a clock counted that was ahead. */
+export async function findLastDay(db: Kysely<Tables>, latest: string): Promise<string | undefined> {
   const last = await db
     .selectFrom('daily_counts')
     .select('day')
+    .where((eb) => eb.or([eb('counted_at', 'is', null), eb('counted_at', '<=', latest)]))
     .orderBy('day', 'desc')
     .limit(1)
     .executeTakeFirst();
   return last?.day;
 }
 
-/** Stores the counts of a day; those of whoever was first stand. */
-export async function insertDay(tx: Transaction, counts: DailyCounts): Promise<void> {
+/** Stores the counts of a day; those of whoever was first stand, unless they were counted after `latest`. */
+export async function putDay(
+  tx: Transaction,
+  counts: DailyCounts,
+  { counted_at, latest }: { counted_at: string; latest: string },
+): Promise<void> {
+  const row = { ...counts, counted_at };
   await tx
     .insertInto('daily_counts')
-    .values(counts)
-    .onConflict((conflict) => conflict.column('day').doNothing())
+    .values(row)
+    .onConflict((conflict) =>
+      conflict.column('day').doUpdateSet(row).where('daily_counts.counted_at', '>', latest),
+    )
     .execute();
 }
 
