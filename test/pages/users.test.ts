@@ -69,6 +69,30 @@ pageTests({
     await site.inspect(other, 'users');
   },
 
+  async 'who has not confirmed the address, and who is being deleted, is found'(open) {
+    const site = await open();
+    await importUsers(site, 12);
+    await site.doorward.kernel.db.transaction(async (tx) => {
+      const users = tx.updateTable('users');
+      await users.set({ email_verified: false }).where('id', 'in', [2, 3]).execute();
+      await users.set({ delete_after: '2999-01-01T00:00:00.000Z' }).where('id', 'in', [3, 4]).execute();
+    });
+    const page = await visitAsAdmin(site, '/console/users?is_active=true');
+    await page.getByText('12 users').waitFor();
+    await page.getByLabel('Access').selectOption('Email not confirmed');
+    await page.getByText('1 user', { exact: true }).waitFor();
+    assert.deepEqual(await names(page), ['User 001']);
+    await page.getByLabel('Access').selectOption('Being deleted');
+    await page.waitForURL(/\?state=deletion_scheduled$/);
+    await page.getByText('2 users', { exact: true }).waitFor();
+    assert.deepEqual(await names(page), ['User 002', 'User 003']);
+    await page.reload();
+    await page.getByText('2 users', { exact: true }).waitFor();
+    await page.getByLabel('Search').fill('nobody at all');
+    await page.getByRole('button', { name: 'Show all users' }).click();
+    await page.getByText('13 users').waitFor();
+  },
+
   async 'many users are changed at once, with a result for each; a view is saved as a file'(open) {
     const site = await open();
     await importUsers(site, 12);

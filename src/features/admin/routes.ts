@@ -21,6 +21,7 @@ import {
 import { createValidatorCompiler } from '../../http/validation.ts';
 import { type ImportedFields, lifeCycleActions } from '../accounts/index.ts';
 import type { Admin } from './index.ts';
+import { listedStates } from './store.ts';
 
 const Sort = OneOf(['id', '-id', 'email', '-email', 'name', '-name', 'created_at', '-created_at'], {
   default: 'id',
@@ -34,6 +35,12 @@ const ListUsers = Type.Object({
   q: Type.Optional(Text({ maxLength: 255 })),
   is_active: Type.Optional(QueryBoolean()),
   is_admin: Type.Optional(QueryBoolean()),
+  state: Type.Optional(
+    OneOf([...listedStates], {
+      description:
+        '`pending`: may sign in, and has not proved the address. `deletion_scheduled`: closed, and erased at `delete_after`.',
+    }),
+  ),
   sort: Sort,
   cursor: Type.Optional(Text({ maxLength: 2048 })),
   count: QueryBoolean({ default: false }),

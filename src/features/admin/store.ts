@@ -37,11 +37,16 @@ type SortColumn = (typeof sortColumns)[SortField];
 /** A row of a list: a user and the value it was ordered by, for the cursor. */
 export type ListedUser = User & { sort_value: string | number };
 
+/** States that few are in as a rule, each with an index of its own: docs/account-life.md. */
+export const listedStates = ['pending', 'deletion_scheduled'] as const;
+export type ListedState = (typeof listedStates)[number];
+
 export interface ListQuery {
   /** A folded text that email or name contains; shorter than three code points, one that either begins with. */
   search: string | undefined;
   is_active: boolean | undefined;
   is_admin: boolean | undefined;
+  state: ListedState | undefined;
   sort: SortField;
   descending: boolean;
   /** The row after which the page begins. */
@@ -80,22 +85,44 @@ function isMatch(db: Database, search: string): Expression<SqlBool> {
   return db.contains('users', 'search_text', searchable(search));
 }
 
-type Filter = Partial<Pick<ListQuery, 'is_active' | 'is_admin'>>;
+/** What the index of a state holds, as the index says it. */
+const indexed: Record<ListedState, RawBuilder<SqlBool>> = {
+  pending: sql<SqlBool>`not email_verified`,
+  deletion_scheduled: sql<SqlBool>`delete_after is not null`,
+};
+
+/** Whether one user is in a state, decided without an index. */
+const isIn: Record<ListedState, RawBuilder<SqlBool>> = {
+  pending: sql<SqlBool>`(not email_verified and is_active = ${true} and delete_after is null)`,
+  deletion_scheduled: indexed.deletion_scheduled,
+};
+
+type Filter = Partial<Pick<ListQuery, 'is_active' | 'is_admin' | 'state'>>;
+
+function isAskedFor({ is_active, is_admin, state }: Filter): Expression<SqlBool> {
+  const conditions = [
+    ...(is_active === undefined ? [] : [sql<SqlBool>`is_active = ${is_active}`]),
+    ...(is_admin === undefined ? [] : [sql<SqlBool>`is_admin = ${is_admin}`]),
+    ...(state === undefined ? [] : [isIn[state]]),
+  ];
+  return conditions.length === 0 ? sql<SqlBool>`1 = 1` : sql<SqlBool>`${sql.join(conditions, sql` and `)}`;
+}
 
 /**
  * Every match that the filter lets through, by its id and what it is ordered by, through the indexes made for searching.
  * Fenced, or the planners would rather walk the order and look for each user among the matches.
  */
-function allMatches(db: Database, search: string, column: SortColumn, { is_active, is_admin }: Filter = {}) {
-  const isActive = is_active === undefined ? sql<SqlBool>`1 = 1` : sql<SqlBool>`is_active = ${is_active}`;
-  const isAdmin = is_admin === undefined ? sql<SqlBool>`1 = 1` : sql<SqlBool>`is_admin = ${is_admin}`;
-  const isAskedFor = sql<SqlBool>`${isActive} and ${isAdmin}`;
+function allMatches(db: Database, search: string, column: SortColumn, filter: Filter = {}) {
+  // Only who asks for a state reads more than the indexes for beginnings hold.
+  const stateColumns = filter.state === undefined ? [] : (['email_verified', 'delete_after'] as const);
   const select = (table: RawBuilder<unknown>) =>
     db.read
       .selectFrom((table as RawBuilder<Tables['users']>).as('users'))
-      .select(['id', `${column} as sort_value`, 'is_active', 'is_admin']);
+      .select(['id', `${column} as sort_value`, 'is_active', 'is_admin', ...stateColumns]);
   if (hasTrigram(search)) {
-    const matching = select(db.matching('users', 'search_text', searchable(search))).where(isAskedFor);
+    const matching = select(db.matching('users', 'search_text', searchable(search))).where(
+      isAskedFor(filter),
+    );
     return db.read.selectFrom(db.fenced(matching).as('matches')).select(['id', 'sort_value']);
   }
   const byEmail = beginsWith('email_key', search);
@@ -103,7 +130,38 @@ function allMatches(db: Database, search: string, column: SortColumn, { is_activ
   const users = select(sql.table('users'));
   const beginners = db.fenced(users.where(byEmail).unionAll(users.where(byName)));
   // Filtered outside the fence: the indexes for beginnings hold the flags, and no other is to be chosen for them.
-  return db.read.selectFrom(beginners.as('matches')).select(['id', 'sort_value']).where(isAskedFor);
+  return db.read.selectFrom(beginners.as('matches')).select(['id', 'sort_value']).where(isAskedFor(filter));
+}
+
+/** Everybody in a state whom the filter lets through and who matches, through the index of the state. */
+function allInState(
+  db: Database,
+  state: ListedState,
+  column: SortColumn,
+  { search, ...filter }: Filter & Pick<ListQuery, 'search'>,
+) {
+  const walked = ['is_active', 'is_admin', 'email_verified', 'delete_after'] as const;
+  const searched = search === undefined ? [] : (['search_text', 'email_key', 'name_key'] as const);
+  const users = db.read
+    .selectFrom('users')
+    .select(['id', `${column} as sort_value`, ...walked, ...searched])
+    .where(indexed[state]);
+  let matches = db.read
+    .selectFrom(db.fenced(users).as('users'))
+    .select(['id', 'sort_value'])
+    .where(isAskedFor(filter));
+  if (search !== undefined) matches = matches.where(isMatch(db, search));
+  return matches;
+}
+
+type Source = 'search' | 'state';
+
+/** Every match, through the index of what is searched for or of the state. */
+function gather(db: Database, query: ListQuery, source: Source, column: SortColumn) {
+  const { search = '', state } = query;
+  return source === 'state' && state !== undefined
+    ? allInState(db, state, column, query)
+    : allMatches(db, search, column, query);
 }
 
 /** The combinations of the two flags that a query asks for; each is one range of every index on users. */
@@ -167,9 +225,9 @@ function walk(
 }
 
 /** A page out of all matches, which are gathered and sorted. */
-function sortMatches(db: Database, query: ListQuery, search: string): Promise<ListedUser[]> {
+function sortMatches(db: Database, query: ListQuery, source: Source): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  const matches = allMatches(db, search, sortColumns[query.sort], query);
+  const matches = gather(db, query, source, sortColumns[query.sort]);
   let page = db.read.selectFrom(matches.as('matches')).select(['id', 'sort_value']);
   if (query.after !== undefined) page = page.where(beyond(query.after, query, 'sort_value'));
   const sorted = page
@@ -195,43 +253,58 @@ async function isLonger(db: Database, query: ListQuery, length: number): Promise
   return walked > length;
 }
 
-/** About how many users match, as far as `few` and one more. */
-function estimateMatches(db: Database, search: string): Promise<number> {
-  const ids: Expression<unknown> = hasTrigram(search)
-    ? db.matchingIds('users', 'search_text', searchable(search))
-    : allMatches(db, search, 'id');
-  return db.estimateRows(ids, few + 1);
+/** Through which index fewer users are gathered, and about how many, as far as `few` and one more. */
+async function estimateMatches(
+  db: Database,
+  { search, state }: ListQuery,
+): Promise<{ source: Source; matches: number }> {
+  const estimates: { source: Source; matches: number }[] = [];
+  if (state !== undefined) {
+    const ids = db.read.selectFrom('users').select('id').where(indexed[state]);
+    estimates.push({ source: 'state', matches: await db.estimateRows(ids, few + 1) });
+  }
+  if (search !== undefined) {
+    const ids: Expression<unknown> = hasTrigram(search)
+      ? db.matchingIds('users', 'search_text', searchable(search))
+      : allMatches(db, search, 'id');
+    estimates.push({ source: 'search', matches: await db.estimateRows(ids, few + 1) });
+  }
+  return estimates.reduce((least, other) => (other.matches < least.matches ? other : least));
 }
 
 /** One page of users. */
 export async function listUsers(db: Database, query: ListQuery): Promise<ListedUser[]> {
-  const { search, skip, limit } = query;
-  if (search === undefined) return walk(db, query, skip + limit);
+  const { search, state, skip, limit } = query;
+  if (search === undefined && state === undefined) return walk(db, query, skip + limit);
+  const condition = sql<SqlBool>`${search === undefined ? sql`1 = 1` : isMatch(db, search)} and ${isAskedFor({ state })}`;
   // Few may be left by a filter or behind a cursor, and then a walk meets them all.
   const isNarrow = [query.is_active, query.is_admin, query.after].some((part) => part !== undefined);
   let isDense = true;
+  let source: Source | undefined;
   for (const length of [firstLook, shortWalk, longWalk]) {
     if (skip + limit > length || (length === shortWalk && !isDense)) continue;
     if (length === longWalk) {
-      const matches = await estimateMatches(db, search);
-      if (matches === 0) return [];
-      if (matches <= few) break;
+      const estimate = await estimateMatches(db, query);
+      if (estimate.matches === 0) return [];
+      source = estimate.source;
+      if (estimate.matches <= few) break;
     }
-    const found = await walk(db, query, length, isMatch(db, search));
+    const found = await walk(db, query, length, condition);
     if (found.length === limit || (isNarrow && !(await isLonger(db, query, length)))) return found;
     // As dense as here, or half as dense, they would fill the page.
     isDense = skip > 0 || (found.length * 2 * shortWalk) / length >= limit;
   }
-  return sortMatches(db, query, search);
+  source ??= (await estimateMatches(db, query)).source;
+  return sortMatches(db, query, source);
 }
 
 /** How many users a query has, whatever its page. Reads them all. */
 export async function countUsers(db: Database, query: ListQuery): Promise<number> {
-  const { search, is_active, is_admin } = query;
-  let all = db.read.selectFrom('users').select('id');
-  if (is_active !== undefined) all = all.where('is_active', '=', is_active);
-  if (is_admin !== undefined) all = all.where('is_admin', '=', is_admin);
-  const rows: Expression<unknown> = search === undefined ? all : allMatches(db, search, 'id', query);
+  const { search, state } = query;
+  const rows: Expression<unknown> =
+    search === undefined && state === undefined
+      ? db.read.selectFrom('users').select('id').where(isAskedFor(query))
+      : gather(db, query, search === undefined ? 'state' : 'search', 'id');
   const { total } = await db.read
     .selectFrom(sql`(${rows})`.as('counted'))
     .select((eb) => eb.fn.countAll<number>().as('total'))

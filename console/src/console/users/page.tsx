@@ -51,7 +51,9 @@ export function UsersPage() {
   }
 
   const next = isPlaceholderData ? undefined : data?.next;
-  const isFiltered = [search.q, search.is_active, search.is_admin].some((part) => part !== undefined);
+  const isFiltered = [search.q, search.is_active, search.is_admin, search.state].some(
+    (part) => part !== undefined,
+  );
   return (
     <Stack gap={0}>
       <PageHead
@@ -74,7 +76,9 @@ export function UsersPage() {
             {isFiltered && (
               <Button
                 variant="default"
-                onClick={() => change({ q: undefined, is_active: undefined, is_admin: undefined })}
+                onClick={() =>
+                  change({ q: undefined, is_active: undefined, is_admin: undefined, state: undefined })
+                }
               >
                 {t('users:filters.clear')}
               </Button>

@@ -23,11 +23,16 @@ export const columnNames = [
 export type ColumnName = (typeof columnNames)[number];
 const usualColumns: readonly ColumnName[] = ['email', 'state', 'role', 'created_at'];
 
+/** The states that have a filter of their own. */
+export const listedStates = ['pending', 'deletion_scheduled'] as const;
+export type ListedState = (typeof listedStates)[number];
+
 /** A view of the users, as its link carries it. What is left out is as usual. */
 export interface UsersSearch {
   q?: string | undefined;
   is_active?: boolean | undefined;
   is_admin?: boolean | undefined;
+  state?: ListedState | undefined;
   /** A field, with `-` before it for descending. */
   sort?: string | undefined;
   size?: number | undefined;
@@ -39,11 +44,13 @@ export interface UsersSearch {
 /** What a link says that makes sense; the rest of it is passed over. */
 export function readUsersSearch(search: Record<string, unknown>): UsersSearch {
   const { q, is_active, is_admin, sort, size, columns, cursor } = search;
+  const state = listedStates.find((known) => known === search.state);
   const isSort = typeof sort === 'string' && sortFields.some((field) => field === sort.replace(/^-/, ''));
   return {
     ...(typeof q === 'string' || typeof q === 'number' ? { q: String(q) } : {}),
     ...(typeof is_active === 'boolean' ? { is_active } : {}),
     ...(typeof is_admin === 'boolean' ? { is_admin } : {}),
+    ...(state === undefined ? {} : { state }),
     ...(isSort ? { sort } : {}),
     ...(pageSizes.some((known) => known === size) ? { size: Number(size) } : {}),
     ...(typeof columns === 'string' ? { columns } : {}),
@@ -68,8 +75,8 @@ export function writeColumns(chosen: readonly string[]): string | undefined {
 }
 
 /** The users of a view, whatever its page, size and columns: what is the same here is the same list. */
-export function filterOf({ q, is_active, is_admin, sort }: UsersSearch) {
-  return { q, is_active, is_admin, sort: sort ?? 'id' };
+export function filterOf({ q, is_active, is_admin, state, sort }: UsersSearch) {
+  return { q, is_active, is_admin, state, sort: sort ?? 'id' };
 }
 
 /** A page of the users of a view. */

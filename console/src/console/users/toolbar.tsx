@@ -3,7 +3,15 @@ import { useDebouncedCallback, useHotkeys } from '@mantine/hooks';
 import { IconColumns3, IconSearch } from '@tabler/icons-react';
 import { useEffect, useRef, useState } from 'react';
 import { t } from '../../shared/i18n.ts';
-import { columnNames, columnsOf, pageSizes, sizeOf, type UsersSearch, writeColumns } from './search.ts';
+import {
+  columnNames,
+  columnsOf,
+  listedStates,
+  pageSizes,
+  sizeOf,
+  type UsersSearch,
+  writeColumns,
+} from './search.ts';
 
 const typingPauseMs = 150;
 
@@ -22,12 +30,16 @@ export function Toolbar({
         flex="1 1 130px"
         maw={200}
         label={t('users:filters.state')}
-        value={String(search.is_active ?? '')}
-        onChange={(event) => change({ is_active: readFlag(event.currentTarget.value) })}
+        value={search.state ?? String(search.is_active ?? '')}
+        onChange={({ currentTarget: { value } }) => {
+          const state = listedStates.find((known) => known === value);
+          change({ state, is_active: state === undefined ? readFlag(value) : undefined });
+        }}
         data={[
           { value: '', label: t('users:filters.all') },
           { value: 'true', label: t('users:filters.active') },
           { value: 'false', label: t('users:filters.inactive') },
+          ...listedStates.map((state) => ({ value: state, label: t(`users:states.${state}`) })),
         ]}
       />
       <NativeSelect
