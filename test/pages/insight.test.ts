@@ -140,7 +140,10 @@ pageTests({
     await page.keyboard.press('Enter');
     await page.getByLabel('State').selectOption('dead');
     await page.waitForURL(/\?to=bob%40example\.com&state=dead$/);
-    await page.getByText('the server refused the recipient (550)').waitFor();
+    await page
+      .getByRole('row', { name: 'bob@example.com' })
+      .getByText('the server refused the recipient (550)')
+      .waitFor();
     await site.inspect(page, 'outbox');
 
     await page.getByRole('link', { name: 'New device' }).click();

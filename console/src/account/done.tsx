@@ -1,7 +1,7 @@
 import { Button, Loader } from '@mantine/core';
+import { AccessPage } from '../shared/access-page.tsx';
 import { t } from '../shared/i18n.ts';
 import { returnUrl } from '../shared/session.ts';
-import { AccessPage } from './access-page.tsx';
 import { useVisitor } from './anybody.ts';
 import { ButtonLink } from './links.tsx';
 

@@ -1,9 +1,9 @@
 import { Button, Stack, TextInput } from '@mantine/core';
 import { useApiForm } from '../shared/forms.ts';
 import { t } from '../shared/i18n.ts';
+import { NewPassword } from '../shared/new-password.tsx';
 import { FormFailure } from '../shared/states.tsx';
 import type { MailLinkHere } from './mail-link.ts';
-import { NewPassword } from './new-password.tsx';
 import { ResendMail } from './resend-mail.tsx';
 
 /** What proves that a mail arrived: its link, or its code, which is somebody's who is named or signed in. */

@@ -5,12 +5,10 @@ import {
   lazyRouteComponent,
   Outlet,
 } from '@tanstack/react-router';
-import { config } from '../shared/config.ts';
-import { NotFound } from '../shared/not-found.tsx';
-import { PageFailure } from '../shared/page-failure.tsx';
+import { routerOptions } from '../shared/router-options.tsx';
 
 /** All pages of `/account`. The list of what a path may carry stands with it. */
-const root = createRootRoute({ component: Outlet, notFoundComponent: () => <NotFound home="/" /> });
+const root = createRootRoute({ component: Outlet });
 
 interface Return {
   /** Where to go afterwards; see `returnUrl`. */
@@ -130,9 +128,7 @@ export const router = createRouter({
     invitation,
     own.addChildren([profile, password, sessions, activity, data]),
   ]),
-  basepath: `${config.base}/account`,
-  defaultPreload: 'intent',
-  defaultErrorComponent: PageFailure,
+  ...routerOptions('account'),
 });
 
 declare module '@tanstack/react-router' {

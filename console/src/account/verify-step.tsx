@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
+import { AccessPage } from '../shared/access-page.tsx';
 import { t } from '../shared/i18n.ts';
-import { AccessPage } from './access-page.tsx';
 import { callAsAnybody } from './anybody.ts';
 import { ProofForm } from './proof-form.tsx';
 

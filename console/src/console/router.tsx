@@ -6,9 +6,7 @@ import {
   lazyRouteComponent,
   Outlet,
 } from '@tanstack/react-router';
-import { config } from '../shared/config.ts';
-import { NotFound } from '../shared/not-found.tsx';
-import { PageFailure } from '../shared/page-failure.tsx';
+import { routerOptions } from '../shared/router-options.tsx';
 import { readAuditSearch } from './audit/search.ts';
 import { readDashboardSearch } from './dashboard/search.ts';
 import { readOutboxSearch } from './outbox/search.ts';
@@ -24,7 +22,6 @@ const root = createRootRoute({
       <Outlet />
     </ModalsProvider>
   ),
-  notFoundComponent: () => <NotFound home="/" />,
 });
 
 const setup = createRoute({
@@ -111,9 +108,7 @@ export const router = createRouter({
     setup,
     admin.addChildren([dashboard, users, user, invitations, importing, audit, outbox, mail, keys, settings]),
   ]),
-  basepath: `${config.base}/console`,
-  defaultPreload: 'intent',
-  defaultErrorComponent: PageFailure,
+  ...routerOptions('console'),
 });
 
 declare module '@tanstack/react-router' {

@@ -3,6 +3,7 @@ import { IconAlertTriangle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { describeFailure } from './failures.ts';
 import { t } from './i18n.ts';
+import { usePageTitle } from './page-title.ts';
 
 /** Fills the place of what is being loaded. */
 export function Loading() {
@@ -41,12 +42,25 @@ export function Empty({
   return (
     <Center mih={200} p="md">
       <Stack align="center" gap="xs" maw={420} ta="center">
-        <Title order={isPage ? 1 : 2} size="h4">
-          {title}
-        </Title>
+        {isPage ? (
+          <PageTitle title={title} />
+        ) : (
+          <Title order={2} size="h4">
+            {title}
+          </Title>
+        )}
         {children}
       </Stack>
     </Center>
+  );
+}
+
+function PageTitle({ title }: { title: string }) {
+  usePageTitle(title);
+  return (
+    <Title order={1} size="h4">
+      {title}
+    </Title>
   );
 }
 

@@ -1,46 +1,36 @@
-import { Button, Divider, Group, Stack, Text } from '@mantine/core';
+import { Divider, Group, Stack, Text } from '@mantine/core';
 import { IconCircleCheck, IconCircleX } from '@tabler/icons-react';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { type Answer, callPage } from '../../shared/api.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
-import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
+import { PagedList } from '../../shared/paged-list.tsx';
+import { Empty } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
 import { useMe } from '../me.ts';
 
 type Event = Answer<'GET /auth/me/activity'>[number];
 
-const pageSize = 30;
-
 /** What happened to the account, the newest first. */
 export function ActivityPage() {
-  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey: ['activity'],
-    queryFn: ({ pageParam, signal }) =>
-      callPage('GET /auth/me/activity', { query: { limit: pageSize, cursor: pageParam }, signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: ({ next }) => next,
-  });
-  const events = data?.pages.flatMap(({ items }) => items);
   return (
     <>
       <PageHead title={t('account:activity.title')} intro={t('account:activity.intro')} />
-      {events === undefined && error !== null && <LoadFailure error={error} retry={refetch} />}
-      {events === undefined && error === null && <Loading />}
-      {events?.length === 0 && <Empty title={t('account:activity.empty')} />}
-      <Stack component="ol" p={0} m={0} gap="sm" style={{ listStyle: 'none' }}>
-        {events?.map((event, index) => (
-          <li key={event.id}>
-            {index > 0 && <Divider mb="sm" aria-hidden />}
-            <EventLine event={event} />
-          </li>
-        ))}
-      </Stack>
-      {hasNextPage && (
-        <Button variant="default" mt="md" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
-          {t('more')}
-        </Button>
-      )}
+      <PagedList
+        queryKey={['activity']}
+        ask={(page, signal) => callPage('GET /auth/me/activity', { query: { ...page }, signal })}
+        empty={<Empty title={t('account:activity.empty')} />}
+      >
+        {(events) => (
+          <Stack component="ol" p={0} m={0} gap="sm" w="100%" style={{ listStyle: 'none' }}>
+            {events.map((event, index) => (
+              <li key={event.id}>
+                {index > 0 && <Divider mb="sm" aria-hidden />}
+                <EventLine event={event} />
+              </li>
+            ))}
+          </Stack>
+        )}
+      </PagedList>
     </>
   );
 }

@@ -1,10 +1,10 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
+import { AccessPage } from '../../shared/access-page.tsx';
 import type { Answer } from '../../shared/api.ts';
 import { t } from '../../shared/i18n.ts';
 import { loginUrl, queryClient } from '../../shared/session.ts';
 import { FormFailure, Loading } from '../../shared/states.tsx';
-import { AccessPage } from '../access-page.tsx';
 import { callAsAnybody, useVisitor } from '../anybody.ts';
 import { Done } from '../done.tsx';
 import { useMailLink } from '../mail-link.ts';

@@ -1,8 +1,8 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
+import { AccessPage } from '../../shared/access-page.tsx';
 import { call } from '../../shared/api.ts';
 import { t } from '../../shared/i18n.ts';
-import { AccessPage } from '../access-page.tsx';
 import { AddressForm } from '../address-form.tsx';
 import { BackToLogIn } from '../links.tsx';
 import { PasswordReset, ResetForm } from '../reset-password/form.tsx';

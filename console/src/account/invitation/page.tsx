@@ -1,14 +1,14 @@
 import { Button, Stack, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
+import { AccessPage } from '../../shared/access-page.tsx';
 import { type Answer, call } from '../../shared/api.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
+import { NewPassword } from '../../shared/new-password.tsx';
 import { FormFailure } from '../../shared/states.tsx';
-import { AccessPage } from '../access-page.tsx';
 import { Done } from '../done.tsx';
 import { BackToLogIn } from '../links.tsx';
 import { type MailLinkHere, useMailLink } from '../mail-link.ts';
-import { NewPassword } from '../new-password.tsx';
 
 type Invited = Answer<'POST /auth/invitations/accept'>;
 

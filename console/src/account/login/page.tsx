@@ -1,13 +1,13 @@
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
 import { getRouteApi, lazyRouteComponent } from '@tanstack/react-router';
 import { Suspense, useEffect, useState } from 'react';
+import { AccessPage } from '../../shared/access-page.tsx';
 import { ApiError } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
 import { logIn, returnUrl } from '../../shared/session.ts';
 import { FormFailure, Loading } from '../../shared/states.tsx';
-import { AccessPage } from '../access-page.tsx';
 import { useVisitor } from '../anybody.ts';
 import { AnchorLink, ButtonLink } from '../links.tsx';
 import { rememberReturn } from '../return-to.ts';

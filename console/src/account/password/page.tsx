@@ -2,9 +2,9 @@ import { Alert, Button, PasswordInput, Stack } from '@mantine/core';
 import { IconCheck } from '@tabler/icons-react';
 import { useState } from 'react';
 import { call } from '../../shared/api.ts';
-import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
+import { NewPassword } from '../../shared/new-password.tsx';
 import { PageHead } from '../../shared/page-head.tsx';
 import { FormFailure } from '../../shared/states.tsx';
 import { useMe } from '../me.ts';
@@ -41,10 +41,8 @@ export function PasswordPage() {
             key={form.key('current_password')}
             {...form.getInputProps('current_password')}
           />
-          <PasswordInput
+          <NewPassword
             label={t('account:password.new')}
-            description={t(`account:password.policy.${config.password_policy}`)}
-            autoComplete="new-password"
             key={form.key('new_password')}
             {...form.getInputProps('new_password')}
           />

@@ -1,7 +1,7 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
+import { AccessPage } from '../../shared/access-page.tsx';
 import { t } from '../../shared/i18n.ts';
-import { AccessPage } from '../access-page.tsx';
 import { BackToLogIn } from '../links.tsx';
 import { useMailLink } from '../mail-link.ts';
 import { recallReturn } from '../return-to.ts';

@@ -1,17 +1,17 @@
-import { Button, Stack, TextInput } from '@mantine/core';
+import { Button, Stack } from '@mantine/core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
+import { AccessPage } from '../../shared/access-page.tsx';
 import { client } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { language, t } from '../../shared/i18n.ts';
+import { NewAccountFields } from '../../shared/new-account-fields.tsx';
 import { returnUrl } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
-import { AccessPage } from '../access-page.tsx';
 import { useVisitor } from '../anybody.ts';
 import { Done } from '../done.tsx';
 import { AnchorLink } from '../links.tsx';
-import { NewPassword } from '../new-password.tsx';
 import { rememberReturn } from '../return-to.ts';
 import { VerifyStep } from '../verify-step.tsx';
 
@@ -77,28 +77,7 @@ function SignUpForm({ onMade }: { onMade: (email: string) => void }) {
     <form onSubmit={onSubmit} noValidate>
       <Stack gap="md">
         <FormFailure failure={failure} />
-        <TextInput
-          label={t('access:name')}
-          autoComplete="name"
-          required
-          withAsterisk={false}
-          key={form.key('name')}
-          {...form.getInputProps('name')}
-        />
-        <TextInput
-          label={t('access:email')}
-          type="email"
-          autoComplete="username"
-          required
-          withAsterisk={false}
-          key={form.key('email')}
-          {...form.getInputProps('email')}
-        />
-        <NewPassword
-          label={t('access:password')}
-          key={form.key('password')}
-          {...form.getInputProps('password')}
-        />
+        <NewAccountFields form={form} isOwn />
         <Button type="submit" loading={isSending} fullWidth>
           {t('access:sign_up.button')}
         </Button>

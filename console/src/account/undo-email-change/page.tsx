@@ -1,11 +1,11 @@
 import { Button, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
+import { AccessPage } from '../../shared/access-page.tsx';
 import { type Answer, call } from '../../shared/api.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
 import { queryClient } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
-import { AccessPage } from '../access-page.tsx';
 import { GoOn } from '../done.tsx';
 import { ButtonLink } from '../links.tsx';
 import { useMailLink } from '../mail-link.ts';

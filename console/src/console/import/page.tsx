@@ -90,14 +90,14 @@ export function ImportPage() {
               disabled={isRunning}
             />
             {content === undefined && !isUnreadable && (
-              <Text size="sm" c="dimmed">
-                {t('users:import.fields')}{' '}
+              <Group gap={6}>
+                <Text size="sm" c="dimmed">
+                  {t('users:import.fields')}
+                </Text>
                 {fields.map((field) => (
-                  <Code key={field} mr={6}>
-                    {field}
-                  </Code>
+                  <Code key={field}>{field}</Code>
                 ))}
-              </Text>
+              </Group>
             )}
             <FormFailure failure={isUnreadable ? t('users:import.unreadable') : undefined} />
           </Stack>

@@ -1,13 +1,14 @@
-import { Badge, Button, Group, Stack, Text } from '@mantine/core';
+import { Badge, Button, Stack, Text } from '@mantine/core';
 import { modals } from '@mantine/modals';
-import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { type Answer, call, callPage } from '../../shared/api.ts';
 import { describeFailure } from '../../shared/failures.ts';
 import { foreignText } from '../../shared/foreign-text.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
+import { PagedList } from '../../shared/paged-list.tsx';
 import { queryClient } from '../../shared/session.ts';
-import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
+import { Empty } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
 import { EntryCard, EntryList } from '../entry-card.tsx';
 import { notify } from '../notify.ts';
@@ -16,20 +17,11 @@ import { RoleBadge } from '../users/state.tsx';
 
 type Invitation = Answer<'GET /auth/invitations'>[number];
 
-const pageSize = 50;
 const queryKey = ['invitations'];
 const lookAgain = () => queryClient.invalidateQueries({ queryKey });
 
 /** Invitations that nobody has accepted yet. */
 export function InvitationsPage() {
-  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey,
-    queryFn: ({ pageParam, signal }) =>
-      callPage('GET /auth/invitations', { query: { limit: pageSize, cursor: pageParam }, signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: ({ next }) => next,
-  });
-  const invitations = data?.pages.flatMap(({ items }) => items);
   return (
     <Stack gap={0} align="stretch">
       <PageHead
@@ -37,27 +29,23 @@ export function InvitationsPage() {
         intro={t('users:invitations.intro')}
         actions={<InviteButton />}
       />
-      {invitations === undefined && error !== null && <LoadFailure error={error} retry={refetch} />}
-      {invitations === undefined && error === null && <Loading />}
-      {invitations?.length === 0 && (
-        <Empty title={t('users:invitations.none')}>
-          <Text size="sm">{t('users:invitations.none_hint')}</Text>
-        </Empty>
-      )}
-      {invitations !== undefined && invitations.length > 0 && (
-        <EntryList>
-          {invitations.map((invitation) => (
-            <InvitationCard key={invitation.id} invitation={invitation} />
-          ))}
-        </EntryList>
-      )}
-      {hasNextPage && (
-        <Group mt="md">
-          <Button variant="default" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
-            {t('more')}
-          </Button>
-        </Group>
-      )}
+      <PagedList
+        queryKey={queryKey}
+        ask={(page, signal) => callPage('GET /auth/invitations', { query: { ...page }, signal })}
+        empty={
+          <Empty title={t('users:invitations.none')}>
+            <Text size="sm">{t('users:invitations.none_hint')}</Text>
+          </Empty>
+        }
+      >
+        {(invitations) => (
+          <EntryList>
+            {invitations.map((invitation) => (
+              <InvitationCard key={invitation.id} invitation={invitation} />
+            ))}
+          </EntryList>
+        )}
+      </PagedList>
     </Stack>
   );
 }

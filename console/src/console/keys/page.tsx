@@ -6,7 +6,7 @@ import { type Answer, call } from '../../shared/api.ts';
 import { describeFailure } from '../../shared/failures.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
-import { queryClient } from '../../shared/session.ts';
+import { queryClient, whileKnown } from '../../shared/session.ts';
 import { Empty, FormFailure, LoadFailure, Loading } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
 
@@ -14,9 +14,13 @@ type SigningKey = Answer<'GET /auth/keys'>[number];
 
 const colors = { next: 'blue', signing: 'teal', former: 'gray' } as const;
 
+/** Others may make a key, by the command line or another instance, and the next one begins to sign. */
+const lookAgainMs = 15_000;
+
 const keysQuery = queryOptions({
   queryKey: ['keys'],
   queryFn: ({ signal }) => call('GET /auth/keys', { signal }),
+  refetchInterval: whileKnown(lookAgainMs),
 });
 
 /** What signs the tokens, how old it is, and what follows it. */

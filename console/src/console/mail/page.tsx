@@ -2,12 +2,12 @@ import { Alert, Anchor, Button, Code, Stack, Tabs } from '@mantine/core';
 import { IconArrowLeft, IconCheck, IconMailForward } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { type Answer, call, pathOf } from '../../shared/api.ts';
+import { type Answer, ApiError, call, pathOf } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { describeFailure } from '../../shared/failures.ts';
 import { t } from '../../shared/i18n.ts';
 import { PageHead } from '../../shared/page-head.tsx';
-import { FormFailure, LoadFailure, Loading } from '../../shared/states.tsx';
+import { Empty, FormFailure, LoadFailure, Loading } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
 import { Facts } from '../facts.tsx';
 import { MailStateBadge, useResend } from '../mail-state.tsx';
@@ -32,12 +32,15 @@ export function MailPage() {
       data?.state === 'asked' || data?.state === 'queued' ? lookAgainMs : false,
   });
   const { resend, ask } = useResend(Number(id));
+  // Or the link never was one of a mail.
+  const isGone = error instanceof ApiError && [404, 422].includes(error.status);
   return (
     <Stack gap="md">
       <Anchor component={Link} to="/outbox" size="sm">
         <IconArrowLeft size={14} aria-hidden /> {t('insight:outbox.back')}
       </Anchor>
-      {mail === undefined && error !== null && <LoadFailure error={error} retry={refetch} />}
+      {mail === undefined && isGone && <Empty isPage title={t('failures.mail_not_found')} />}
+      {mail === undefined && error !== null && !isGone && <LoadFailure error={error} retry={refetch} />}
       {mail === undefined && error === null && <Loading />}
       {mail !== undefined && (
         <>

@@ -1,11 +1,11 @@
-import { Anchor, Button, Stack, TextInput } from '@mantine/core';
+import { Anchor, Button, Stack } from '@mantine/core';
 import { useLocation, useNavigate } from '@tanstack/react-router';
-import { AccessPage } from '../../account/access-page.tsx';
-import { NewPassword } from '../../account/new-password.tsx';
+import { AccessPage } from '../../shared/access-page.tsx';
 import { call } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
+import { NewAccountFields } from '../../shared/new-account-fields.tsx';
 import { logIn } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
 
@@ -43,24 +43,7 @@ function SetupForm({ token }: { token: string }) {
     <form onSubmit={onSubmit} noValidate>
       <Stack gap="md">
         <FormFailure failure={failure} />
-        <TextInput
-          label={t('users:columns.name')}
-          autoComplete="name"
-          key={form.key('name')}
-          {...form.getInputProps('name')}
-        />
-        <TextInput
-          label={t('access:email')}
-          type="email"
-          autoComplete="username"
-          key={form.key('email')}
-          {...form.getInputProps('email')}
-        />
-        <NewPassword
-          label={t('access:password')}
-          key={form.key('password')}
-          {...form.getInputProps('password')}
-        />
+        <NewAccountFields form={form} isOwn />
         <Button type="submit" loading={isSending} fullWidth>
           {t('users:setup.make')}
         </Button>

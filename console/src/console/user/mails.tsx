@@ -1,63 +1,46 @@
-import { Anchor, Button, Stack, Table, Text } from '@mantine/core';
-import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
+import { Anchor, Button, Table, Text } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { type Answer, call, callPage } from '../../shared/api.ts';
+import { call, callPage } from '../../shared/api.ts';
 import { describeFailure } from '../../shared/failures.ts';
 import { t } from '../../shared/i18n.ts';
+import { PagedList } from '../../shared/paged-list.tsx';
 import { queryClient } from '../../shared/session.ts';
-import { Empty, LoadFailure, Loading } from '../../shared/states.tsx';
+import { Empty } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
-import { MailStateBadge } from '../mail-state.tsx';
+import { type Mail, MailStateBadge } from '../mail-state.tsx';
 import type { User } from './queries.ts';
-
-type Mail = Answer<'GET /auth/outbox'>[number];
-
-const pageSize = 50;
 
 /** Mails about the account, the newest first. */
 export function MailsTab({ user }: { user: User }) {
   const queryKey = ['user', user.id, 'mails'];
-  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey,
-    queryFn: ({ pageParam, signal }) =>
-      callPage('GET /auth/outbox', {
-        query: { user_id: user.id, limit: pageSize, cursor: pageParam },
-        signal,
-      }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: ({ next }) => next,
-  });
-  if (data === undefined) {
-    return error === null ? <Loading /> : <LoadFailure error={error} retry={refetch} />;
-  }
-  const mails = data.pages.flatMap(({ items }) => items);
-  if (mails.length === 0) return <Empty title={t('users:user.no_mails')} />;
   return (
-    <Stack gap="md" align="flex-start">
-      <Table.ScrollContainer minWidth={640} type="native" w="100%">
-        <Table verticalSpacing="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th scope="col">{t('users:user.mail')}</Table.Th>
-              <Table.Th scope="col">{t('users:user.to')}</Table.Th>
-              <Table.Th scope="col">{t('users:columns.state')}</Table.Th>
-              <Table.Th scope="col">{t('users:user.when')}</Table.Th>
-              <Table.Td />
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {mails.map((mail) => (
-              <MailRow key={mail.id} mail={mail} queryKey={queryKey} />
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
-      {hasNextPage && (
-        <Button variant="default" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
-          {t('more')}
-        </Button>
+    <PagedList
+      queryKey={queryKey}
+      ask={(page, signal) => callPage('GET /auth/outbox', { query: { user_id: user.id, ...page }, signal })}
+      empty={<Empty title={t('users:user.no_mails')} />}
+    >
+      {(mails) => (
+        <Table.ScrollContainer minWidth={640} type="native" w="100%">
+          <Table verticalSpacing="sm">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th scope="col">{t('users:user.mail')}</Table.Th>
+                <Table.Th scope="col">{t('users:user.to')}</Table.Th>
+                <Table.Th scope="col">{t('users:columns.state')}</Table.Th>
+                <Table.Th scope="col">{t('users:user.when')}</Table.Th>
+                <Table.Td />
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {mails.map((mail) => (
+                <MailRow key={mail.id} mail={mail} queryKey={queryKey} />
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
       )}
-    </Stack>
+    </PagedList>
   );
 }
 

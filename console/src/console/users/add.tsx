@@ -1,38 +1,59 @@
 import { Button, Modal, NativeSelect, Stack, Switch, Text, TextInput } from '@mantine/core';
+import type { UseFormReturnType } from '@mantine/form';
 import { useDisclosure } from '@mantine/hooks';
 import { IconMailPlus, IconUserPlus } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
-import { NewPassword } from '../../account/new-password.tsx';
+import type { ComponentType } from 'react';
 import { call } from '../../shared/api.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { languages, t } from '../../shared/i18n.ts';
+import { NewAccountFields } from '../../shared/new-account-fields.tsx';
 import { queryClient } from '../../shared/session.ts';
 import { FormFailure } from '../../shared/states.tsx';
 import { notify } from '../notify.ts';
+
+interface Given {
+  locale: string;
+  is_admin: boolean;
+}
 
 const languageChoices = () => [
   { value: '', label: t('users:user.no_language') },
   ...Object.entries(languages).map(([value, label]) => ({ value, label })),
 ];
 
-/** Invites somebody by mail: they choose their own password. */
-export function InviteButton() {
+/** Opens a form in a dialog. */
+function FormButton({
+  title,
+  icon: Icon,
+  variant,
+  form: Form,
+}: {
+  title: string;
+  icon: ComponentType<{ size?: number }>;
+  variant?: 'default';
+  form: ComponentType<{ close: () => void }>;
+}) {
   const [isOpen, { open, close }] = useDisclosure();
   return (
     <>
-      <Button leftSection={<IconMailPlus size={16} aria-hidden />} onClick={open}>
-        {t('users:invite.title')}
-      </Button>
-      <Modal
-        opened={isOpen}
-        onClose={close}
-        title={t('users:invite.title')}
-        closeButtonProps={{ 'aria-label': t('close') }}
+      <Button
+        {...(variant === undefined ? {} : { variant })}
+        leftSection={<Icon size={16} aria-hidden />}
+        onClick={open}
       >
-        <InviteForm close={close} />
+        {title}
+      </Button>
+      <Modal opened={isOpen} onClose={close} title={title} closeButtonProps={{ 'aria-label': t('close') }}>
+        <Form close={close} />
       </Modal>
     </>
   );
+}
+
+/** Invites somebody by mail: they choose their own password. */
+export function InviteButton() {
+  return <FormButton title={t('users:invite.title')} icon={IconMailPlus} form={InviteForm} />;
 }
 
 export function InviteForm({ close }: { close: () => void }) {
@@ -66,18 +87,7 @@ export function InviteForm({ close }: { close: () => void }) {
           key={form.key('name')}
           {...form.getInputProps('name')}
         />
-        <NativeSelect
-          label={t('users:user.mail_language')}
-          data={languageChoices()}
-          key={form.key('locale')}
-          {...form.getInputProps('locale')}
-        />
-        <Switch
-          label={t('users:roles.admin')}
-          description={t('users:user.admin_hint')}
-          key={form.key('is_admin')}
-          {...form.getInputProps('is_admin', { type: 'checkbox' })}
-        />
+        <LanguageAndRole form={form} />
         <Button type="submit" loading={isSending} fullWidth>
           {t('users:invite.send')}
         </Button>
@@ -88,21 +98,8 @@ export function InviteForm({ close }: { close: () => void }) {
 
 /** Makes an account with a password that the administrator chooses. */
 export function CreateButton() {
-  const [isOpen, { open, close }] = useDisclosure();
   return (
-    <>
-      <Button variant="default" leftSection={<IconUserPlus size={16} aria-hidden />} onClick={open}>
-        {t('users:create.title')}
-      </Button>
-      <Modal
-        opened={isOpen}
-        onClose={close}
-        title={t('users:create.title')}
-        closeButtonProps={{ 'aria-label': t('close') }}
-      >
-        <CreateForm close={close} />
-      </Modal>
-    </>
+    <FormButton title={t('users:create.title')} icon={IconUserPlus} variant="default" form={CreateForm} />
   );
 }
 
@@ -123,41 +120,32 @@ export function CreateForm({ close }: { close: () => void }) {
       <Stack gap="md">
         <Text size="sm">{t('users:create.intro')}</Text>
         <FormFailure failure={failure} />
-        <TextInput
-          data-autofocus
-          label={t('users:columns.name')}
-          autoComplete="off"
-          key={form.key('name')}
-          {...form.getInputProps('name')}
-        />
-        <TextInput
-          label={t('users:columns.email')}
-          type="email"
-          autoComplete="off"
-          key={form.key('email')}
-          {...form.getInputProps('email')}
-        />
-        <NewPassword
-          label={t('access:password')}
-          key={form.key('password')}
-          {...form.getInputProps('password')}
-        />
-        <NativeSelect
-          label={t('users:user.mail_language')}
-          data={languageChoices()}
-          key={form.key('locale')}
-          {...form.getInputProps('locale')}
-        />
-        <Switch
-          label={t('users:roles.admin')}
-          description={t('users:user.admin_hint')}
-          key={form.key('is_admin')}
-          {...form.getInputProps('is_admin', { type: 'checkbox' })}
-        />
+        <NewAccountFields form={form} isOwn={false} />
+        <LanguageAndRole form={form} />
         <Button type="submit" loading={isSending} fullWidth>
           {t('users:create.title')}
         </Button>
       </Stack>
     </form>
+  );
+}
+
+/** In which language mails come, and whether the new one is an administrator. */
+function LanguageAndRole({ form }: { form: Pick<UseFormReturnType<Given>, 'key' | 'getInputProps'> }) {
+  return (
+    <>
+      <NativeSelect
+        label={t('users:user.mail_language')}
+        data={languageChoices()}
+        key={form.key('locale')}
+        {...form.getInputProps('locale')}
+      />
+      <Switch
+        label={t('users:roles.admin')}
+        description={t('users:user.admin_hint')}
+        key={form.key('is_admin')}
+        {...form.getInputProps('is_admin', { type: 'checkbox' })}
+      />
+    </>
   );
 }

@@ -1,10 +1,10 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
+import { AccessPage } from '../../../shared/access-page.tsx';
 import { call } from '../../../shared/api.ts';
 import { config } from '../../../shared/config.ts';
 import { t } from '../../../shared/i18n.ts';
 import { logInByMail, returnUrl } from '../../../shared/session.ts';
-import { AccessPage } from '../../access-page.tsx';
 import { AddressForm } from '../../address-form.tsx';
 import { useVisitor } from '../../anybody.ts';
 import { AnchorLink } from '../../links.tsx';

@@ -1,7 +1,7 @@
 import { Card, Center, Group, Stack, Text, Title } from '@mantine/core';
 import { type ReactNode, useEffect, useRef } from 'react';
-import { config } from '../shared/config.ts';
-import { LanguagePicker, Product } from '../shared/product.tsx';
+import { usePageTitle } from './page-title.ts';
+import { LanguagePicker, Product } from './product.tsx';
 
 let isFirst = true;
 
@@ -18,9 +18,9 @@ export function AccessPage({
   footer?: ReactNode;
 }) {
   const heading = useRef<HTMLHeadingElement>(null);
+  usePageTitle(title);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another intro is another step.
   useEffect(() => {
-    document.title = `${title} – ${config.product.name}`;
     // The button of the step before is gone: who hears the page is told where they are. A page that opens tells that itself.
     if (!isFirst && document.activeElement === document.body) heading.current?.focus();
     isFirst = false;

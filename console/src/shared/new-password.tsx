@@ -1,6 +1,6 @@
 import { PasswordInput, type PasswordInputProps } from '@mantine/core';
-import { config } from '../shared/config.ts';
-import { t } from '../shared/i18n.ts';
+import { config } from './config.ts';
+import { t } from './i18n.ts';
 
 /** A password that is being chosen, with what the policy asks of it. */
 export function NewPassword(props: PasswordInputProps) {
