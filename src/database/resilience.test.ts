@@ -309,6 +309,20 @@ describe('PostgreSQL', () => {
     return server;
   };
 
+  test('a transaction goes on when a newer version changed the table it had prepared statements for', async () => {
+    const url = await (await startServer()).createDatabase();
+    const old = await open(url);
+    await old.migrate([counters]);
+    const readAll = () =>
+      old.transaction(async (tx) => {
+        await sql`update counters set value = value + 1 where name = 'a'`.execute(tx);
+        return (await sql<{ value: number }>`select * from counters where name = 'a'`.execute(tx)).rows[0];
+      });
+    assert.deepEqual(await readAll(), { id: 1, name: 'a', value: 1 });
+    await (await open(url)).migrate([counters, second]);
+    assert.deepEqual(await readAll(), { id: 1, name: 'a', value: 2, flag: null });
+  });
+
   test('a database that went away gives database_unavailable and recovers by itself', async () => {
     const postgres = await startServer();
     const errors: unknown[] = [];

@@ -6,7 +6,7 @@ import { networkOf } from '../../network.ts';
 import type { Accounts } from '../accounts/index.ts';
 import type { LoginDevice } from '../throttle/index.ts';
 import { browserFamily } from './device.ts';
-import { insertSession, listUserAgents, type SessionRow } from './store.ts';
+import { hasSessionFrom, insertSession, listUserAgents, type SessionRow } from './store.ts';
 
 const maxUserAgentLength = 512;
 
@@ -73,9 +73,12 @@ export async function openSession(
  */
 async function isUnfamiliar(
   tx: Transaction,
-  { user_id, network, user_agent }: Pick<SessionRow, 'user_id' | 'network' | 'user_agent'>,
+  session: Pick<SessionRow, 'user_id' | 'network' | 'user_agent'>,
   { isFirst }: { isFirst: boolean },
 ): Promise<boolean> {
+  // A program that logs in every minute leaves thousands, all alike.
+  if (await hasSessionFrom(tx, session)) return false;
+  const { user_id, network, user_agent } = session;
   const before = await listUserAgents(tx, user_id);
   const identify = (one: { network: string; user_agent: string }) =>
     `${browserFamily(one.user_agent)} ${networkOf(one.network)}`;

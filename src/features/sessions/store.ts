@@ -197,6 +197,22 @@ export function listSessionsOf(db: Kysely<Tables>, userId: number): Promise<Sess
     .execute();
 }
 
+/** Whether the user has a session from exactly there. One that is found ends the search, of however many. */
+export async function hasSessionFrom(
+  db: Kysely<Tables>,
+  { user_id, network, user_agent }: Pick<SessionRow, 'user_id' | 'network' | 'user_agent'>,
+): Promise<boolean> {
+  const found = await db
+    .selectFrom('sessions')
+    .select('id')
+    .where('user_id', '=', user_id)
+    .where('network', '=', network)
+    .where('user_agent', '=', user_agent)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
 /** What a user's sessions of the past tell of where they log in from. */
 export function listUserAgents(
   db: Kysely<Tables>,
