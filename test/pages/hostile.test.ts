@@ -174,6 +174,31 @@ pageTests({
     await page.getByRole('heading', { name: 'Signing keys' }).waitFor();
   },
 
+  async 'every page has a name of its own, a list keeps what it has, and a wrong link says so'(open) {
+    const site = await open();
+    await importUsers(site, 60);
+    const page = await visitAsAdmin(site, '/console/audit');
+    await page.getByRole('button', { name: 'Account imported' }).nth(40).waitFor();
+    assert.equal(await page.title(), 'Audit log – Doorward');
+    await page.getByRole('link', { name: 'Signing keys' }).click();
+    await page.getByRole('status').getByText('Signing keys').waitFor({ state: 'attached' });
+    assert.equal(await page.title(), 'Signing keys – Doorward');
+
+    const tab = await openTab(site, page, '/console/audit');
+    await tab.getByRole('button', { name: 'Show more' }).waitFor();
+    await tab.route(/audit-events\?.*cursor=/, (route) => route.abort());
+    await tab.getByRole('button', { name: 'Show more' }).click();
+    await tab.getByRole('alert').getByText('The server cannot be reached').waitFor();
+    assert.equal(await tab.getByRole('button', { name: 'Account imported' }).nth(40).isVisible(), true);
+    await tab.unroute(/audit-events\?.*cursor=/);
+    await tab.getByRole('button', { name: 'Try again' }).click();
+    await tab.getByRole('button', { name: 'Account imported' }).nth(59).waitFor();
+    for (const id of ['999', 'abc']) {
+      await tab.goto(`${site.origin}/console/outbox/${id}`);
+      await tab.getByRole('heading', { name: 'There is no such mail' }).waitFor();
+    }
+  },
+
   async 'a way back leads to pages only'(open) {
     const site = await open();
     await make(site, 'Eve');
