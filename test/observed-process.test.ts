@@ -19,11 +19,11 @@ after(() => rm(root, { recursive: true, force: true }));
 const emptyFolder = () => mkdtemp(join(root, 'cwd-'));
 const ask = (url: string) => fetch(url, { headers: { connection: 'close' } });
 
-onEachDatabase(({ createUrl }) => {
+onEachDatabase(({ createReadyUrl }) => {
   test('a start tells where the metrics are; SIGTERM sends the last spans and closes both listeners', async (t) => {
     const collector = await startCollector(t);
     const env = {
-      DATABASE_URL: await createUrl(),
+      DATABASE_URL: await createReadyUrl(),
       METRICS_PORT: '0',
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_SERVICE_NAME: 'door',

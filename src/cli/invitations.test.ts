@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type Outcome, runCommand } from '../../test/support/command.ts';
+import type { Outcome } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
+import { runCommand } from '../../test/support/hosted-commands.ts';
 import { createTestDoorward } from '../testing/index.ts';
 
 const SECRET_KEY = 'cli-invitations-5d2f81c9b6e3a740-not-a-sample';
@@ -18,9 +19,9 @@ after(() => rm(root, { recursive: true, force: true }));
 const linesOf = ({ stdout }: Outcome) => stdout.split('\n').filter((line) => line !== '');
 
 onEachDatabase(
-  ({ createUrl }) => {
+  ({ createReadyUrl }) => {
     test('invitations: create, list, delete; a server that runs mails them', async () => {
-      const DATABASE_URL = await createUrl();
+      const DATABASE_URL = await createReadyUrl();
       const run = (...args: string[]) =>
         runCommand(['invitations', ...args], { cwd: root, env: { DATABASE_URL, SECRET_KEY } });
       const succeeds = async (...args: string[]) => {

@@ -3,8 +3,9 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Outcome, runCommand } from '../../test/support/command.ts';
+import type { Outcome } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
+import { runCommand } from '../../test/support/hosted-commands.ts';
 
 const former = 'cli-keys-3f9c1b7e5a2d4860-the-first-one';
 const next = 'cli-keys-7a41d0c9be635f82-the-second-one';

@@ -5,8 +5,9 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { programEnv, runCommand } from '../../test/support/command.ts';
+import { programEnv } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
+import { runCommand } from '../../test/support/hosted-commands.ts';
 
 const password = 'Zq7!correct-horse';
 /** What argon2-cffi makes of `password` with cheap parameters is of no matter here: only its form is looked at. */

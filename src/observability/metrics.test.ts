@@ -46,9 +46,9 @@ async function until(metrics: () => Promise<MetricsPage>, isReached: (page: Metr
   }
 }
 
-onEachDatabase(({ name, createUrl }) => {
+onEachDatabase(({ name, createReadyUrl }) => {
   test('requests are counted by method, route and status, and nothing of what was sent is told', async (t) => {
-    const { client, server, metrics } = await serve(t, { DATABASE_URL: await createUrl() });
+    const { client, server, metrics } = await serve(t, { DATABASE_URL: await createReadyUrl() });
     const marked = 'MaRkEd';
     await client.ask('POST', `/auth/signup?token=${marked}`, { json: ann });
     const login = await client.ask('POST', '/auth/login', { json: { username: ann.email, password } });
@@ -85,7 +85,10 @@ onEachDatabase(({ name, createUrl }) => {
   });
 
   test('logins, refreshes and password hashes are counted by how they ended', async (t) => {
-    const { client, metrics } = await serve(t, { DATABASE_URL: await createUrl(), REFRESH_GRACE_SECONDS: 0 });
+    const { client, metrics } = await serve(t, {
+      DATABASE_URL: await createReadyUrl(),
+      REFRESH_GRACE_SECONDS: 0,
+    });
     const logIn = (given: string) =>
       client.ask('POST', '/auth/login', { json: { username: ann.email, password: given } });
     const refresh = (refresh_token: string) =>
@@ -115,7 +118,7 @@ onEachDatabase(({ name, createUrl }) => {
   test('mails are counted by how they ended, and by state while they are there', async (t) => {
     const smtp = await startSmtp(t);
     smtp.behave({ does: 'refuse', at: 'RCPT TO', code: 550 });
-    const { server, metrics } = await serve(t, { DATABASE_URL: await createUrl(), MAIL_URL: smtp.url });
+    const { server, metrics } = await serve(t, { DATABASE_URL: await createReadyUrl(), MAIL_URL: smtp.url });
     const { outbox, kernel } = server.doorward;
     const ask = async (to: string) => {
       const mail = { kind: 'account_restored', user_id: null, locale: 'en', params: {}, to } as const;
@@ -135,7 +138,7 @@ onEachDatabase(({ name, createUrl }) => {
   });
 
   test('the hash queue: running, waiting, refused', async (t) => {
-    const settings = { DATABASE_URL: await createUrl(), HASH_CONCURRENCY: 1, HASH_QUEUE_LIMIT: 1 };
+    const settings = { DATABASE_URL: await createReadyUrl(), HASH_CONCURRENCY: 1, HASH_QUEUE_LIMIT: 1 };
     const { server, client, metrics } = await serve(t, settings);
     const { queue } = server.doorward.passwords;
     const held = Promise.withResolvers<void>();
@@ -158,7 +161,7 @@ onEachDatabase(({ name, createUrl }) => {
   });
 
   test('whatever is sent, the series stay as many', async (t) => {
-    const { client, server, metrics } = await serve(t, { DATABASE_URL: await createUrl() });
+    const { client, server, metrics } = await serve(t, { DATABASE_URL: await createReadyUrl() });
     const methods = ['GET', 'POST', 'PROPFIND', 'PURGE', 'M-SEARCH', 'TRACE', 'QUERY', 'OPTIONS'];
     const flood = async (round: number) => {
       for (let i = 0; i < 60; i++) {
@@ -195,7 +198,7 @@ onEachDatabase(({ name, createUrl }) => {
   });
 
   test('clients that hang up and what is no HTTP are seen', async (t) => {
-    const { server, metrics } = await serve(t, { DATABASE_URL: await createUrl(), HASH_CONCURRENCY: 1 });
+    const { server, metrics } = await serve(t, { DATABASE_URL: await createReadyUrl(), HASH_CONCURRENCY: 1 });
     const { port, hostname } = new URL(server.url);
     const held = Promise.withResolvers<void>();
     const running = server.doorward.passwords.queue.run(() => held.promise);
@@ -220,7 +223,10 @@ onEachDatabase(({ name, createUrl }) => {
   });
 
   test('the pool of connections, where there is one', async (t) => {
-    const { client, metrics } = await serve(t, { DATABASE_URL: await createUrl(), DATABASE_POOL_SIZE: 3 });
+    const { client, metrics } = await serve(t, {
+      DATABASE_URL: await createReadyUrl(),
+      DATABASE_POOL_SIZE: 3,
+    });
     await client.ask('GET', '/health/ready');
     const page = await metrics();
     const pool = page.samples.filter((sample) => sample.name.startsWith('doorward_database_pool_'));
@@ -235,7 +241,7 @@ onEachDatabase(({ name, createUrl }) => {
   });
 
   test('the dashboard and the page on operations name metrics that exist, and every one of ours', async (t) => {
-    const { client, metrics } = await serve(t, { DATABASE_URL: await createUrl() });
+    const { client, metrics } = await serve(t, { DATABASE_URL: await createReadyUrl() });
     await client.ask('GET', '/health/live');
     const page = await until(metrics, (seen) => seen.value(`${requests}_count`) >= 1);
     const exists = (metric: string) =>

@@ -37,10 +37,10 @@ async function serve(t: TestContext, settings: GivenSettings, log?: Log) {
 
 const named = ({ spans }: Collector, name: string) => spans.filter((sent) => sent.name === name);
 
-onEachDatabase(({ createUrl }) => {
+onEachDatabase(({ createReadyUrl }) => {
   test('a span for each request, and below it one for the hash and one for the transaction', async (t) => {
     const collector = await startCollector(t);
-    const settings = { DATABASE_URL: await createUrl(), OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+    const settings = { DATABASE_URL: await createReadyUrl(), OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
     const { server, client } = await serve(t, settings);
     const marked = 'MaRkEd';
     const traceparent = ['traceparent', `00-${trace}-${span}-01`, 'tracestate', 'a=b'];
@@ -105,7 +105,7 @@ onEachDatabase(({ createUrl }) => {
   test('a failure of the database is a span with an error, and its words are not told', async (t) => {
     const collector = await startCollector(t);
     const settings = {
-      DATABASE_URL: await createUrl(),
+      DATABASE_URL: await createReadyUrl(),
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/elsewhere`,
     };
     const { server, client } = await serve(t, settings);

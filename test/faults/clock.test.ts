@@ -12,12 +12,12 @@ import { createWallClock } from '../support/fault-wall-clock.ts';
 const hourMs = 3_600_000;
 const account = { email: 'ann@example.com', name: 'Ann', password: 'Zq7!correct-horse' };
 
-onEachDatabase(({ createUrl }) => {
+onEachDatabase(({ createReadyUrl }) => {
   test('a wall clock that jumps an hour signs nobody out and lets nobody in', async (t) => {
     const cwd = await mkdtemp(join(tmpdir(), 'doorward-clock-'));
     t.after(() => rm(cwd, { recursive: true, force: true }));
     const clock = createWallClock(cwd);
-    const env = { DATABASE_URL: await createUrl(), RATE_LIMITS: 'off', ...clock.env };
+    const env = { DATABASE_URL: await createReadyUrl(), RATE_LIMITS: 'off', ...clock.env };
     const server = await startServe({ cwd, env });
     t.after(() => server.signal('SIGKILL'));
     const client = createClient(server.url);

@@ -155,10 +155,10 @@ class Cast {
   }
 }
 
-onEachDatabase(({ name, createUrl }) => {
+onEachDatabase(({ name, createReadyUrl }) => {
   const total = requestCount[name];
   test(`${total} requests that a fuzzer made: never a 5xx, a secret or an answer of another shape`, async (t) => {
-    const env = { DATABASE_URL: await createUrl(), LOG_LEVEL: 'debug' };
+    const env = { DATABASE_URL: await createReadyUrl(), LOG_LEVEL: 'debug' };
     const command = { cwd: await mkdtemp(join(root, 'cwd-')), env };
     const server = await startServe(command);
     t.after(() => server.signal('SIGKILL'));

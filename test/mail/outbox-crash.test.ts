@@ -43,10 +43,10 @@ async function untilSent(databaseUrl: string, count: number): Promise<void> {
   }
 }
 
-onEachDatabase(({ createUrl }) => {
+onEachDatabase(({ createReadyUrl }) => {
   test('kill -9 between the commit and the mail: the next start sends it, once', async (t) => {
     const smtp = await startSmtp(t);
-    const env = { DATABASE_URL: await createUrl(), MAIL_URL: smtp.url };
+    const env = { DATABASE_URL: await createReadyUrl(), MAIL_URL: smtp.url };
     const asking = start(t, ['ask', '3'], env);
     assert.equal(await asking.ended, 'SIGKILL');
     assert.equal(smtp.connections, 0);
@@ -63,7 +63,7 @@ onEachDatabase(({ createUrl }) => {
   test('kill -9 during sending: every mail comes, and no more than four of them twice', async (t) => {
     const smtp = await startSmtp(t);
     smtp.behave({ does: 'accept', afterMs: 40 });
-    const env = { DATABASE_URL: await createUrl(), MAIL_URL: smtp.url };
+    const env = { DATABASE_URL: await createReadyUrl(), MAIL_URL: smtp.url };
     await start(t, ['ask', '40'], env).ended;
     const killed = start(t, ['send'], env);
     while (smtp.mails.length < 12) await sleep(1);

@@ -135,7 +135,7 @@ onRealServers('a network has one budget, however many addresses and spellings it
 // own.
 onRealServers('no header of a stranger tells where a request comes from', async (s) => {
   const limits = { RATE_LIMITS: 'on', THROTTLE_NETWORK_FAILURES_PER_HOUR: 12 } as const;
-  const DATABASE_URL = await s.database.createUrl();
+  const DATABASE_URL = await s.database.createReadyUrl();
   for (const [settings, from] of [
     [{ ...limits, DATABASE_URL }, (address: string) => address],
     // What a proxy was sent stands left of what it saw itself.
@@ -331,7 +331,7 @@ onRealServers('a token signed with what is public, or with a key of its own, is 
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
   const attack = async (ALGORITHM: 'ES256' | 'RS256' | 'EdDSA' | 'HS256') => {
-    const server = await s.start({ ALGORITHM, DATABASE_URL: await s.database.createUrl() });
+    const server = await s.start({ ALGORITHM, DATABASE_URL: await s.database.createReadyUrl() });
     const user = await server.signIn({ is_admin: true });
     const claims = decodeJwt(user.access_token);
     const payload = encode(claims);
@@ -478,7 +478,7 @@ onEachDatabase((database) => {
     const options = {
       cwd,
       env: {
-        DATABASE_URL: await database.createUrl(),
+        DATABASE_URL: await database.createReadyUrl(),
         SECRET_KEY: 'restart-0c9e1b7d5f3a2846-not-a-sample',
         LOG_LEVEL: 'silent',
         REFRESH_GRACE_SECONDS: '0',
@@ -905,7 +905,7 @@ onRealServers('no address keeps the server busy', async (s) => {
 // CVE-2025-62610 (Hono): a token for another audience of the same issuer was accepted.
 onRealServers('a token of another audience or issuer is refused, though its signature is good', async (s) => {
   for (const ALGORITHM of ['ES256', 'HS256'] as const) {
-    const DATABASE_URL = await s.database.createUrl();
+    const DATABASE_URL = await s.database.createReadyUrl();
     const settings = { DATABASE_URL, ALGORITHM, ISSUER: 'https://a.example', AUDIENCE: 'service-a' };
     const one = await s.start(settings);
     const user = await one.signIn();

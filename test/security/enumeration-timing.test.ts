@@ -122,7 +122,7 @@ async function startLeaking(t: TestContext, doorward: Doorward): Promise<string>
 
 onEachDatabase((database) => {
   test('the time of a refused login does not tell whether the address is known, unknown or deactivated', async (t) => {
-    const { url } = await startWithAccounts(t, await database.createUrl());
+    const { url } = await startWithAccounts(t, await database.createReadyUrl());
     let found: string[] = [];
     for (const attempt of ['first', 'second']) {
       const samples = await measure(url, rounds, createRandom(`${database.name} ${attempt}`));

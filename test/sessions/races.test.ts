@@ -29,7 +29,7 @@ async function race(t: TestContext, database: TestDatabase, instances: number): 
   const time = new RaceTime();
   const witness = new Witness(REFRESH_GRACE_SECONDS);
   const settings = {
-    DATABASE_URL: await database.createUrl(),
+    DATABASE_URL: await database.createReadyUrl(),
     SECRET_KEY: 'races-3f9c1b7e5a2d4860-not-a-sample-value',
     REFRESH_GRACE_SECONDS,
     ACCESS_TOKEN_EXPIRE_MINUTES: 1,

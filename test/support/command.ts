@@ -28,7 +28,7 @@ export const programEnv: Readonly<Record<string, string>> = {
 };
 
 /** The cheapest hashes that the settings allow, and as many tries as a test makes. */
-const testSettings = {
+export const testSettings = {
   ARGON2_MEMORY_KIB: '7168',
   ARGON2_PASSES: '5',
   ARGON2_LANES: '1',

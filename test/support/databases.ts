@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe } from 'node:test';
 import { administrate, startPostgres, type TestPostgres } from './postgres.ts';
 
-/** The database of the run's PostgreSQL that has the schema and nothing else. */
+/** The database of the run's PostgreSQL that has the schema and nothing else; for SQLite DOORWARD_TEST_SQLITE is such a file. */
 export const readyTemplate = 'doorward_ready';
 
 /** A kind of database that tests run on. */
@@ -36,12 +36,18 @@ function onSqlite(define: (database: TestDatabase) => void): void {
     after(async () => {
       for (const folder of folders) await rm(folder, { recursive: true, force: true });
     });
-    const createUrl = async () => {
+    const create = async (template?: string) => {
       const folder = await mkdtemp(join(tmpdir(), 'doorward-sqlite-'));
       folders.push(folder);
-      return `sqlite:${join(folder, 'doorward.db')}`;
+      const path = join(folder, 'doorward.db');
+      if (template !== undefined) await copyFile(template, path);
+      return `sqlite:${path}`;
     };
-    define({ name: 'SQLite', createUrl, createReadyUrl: createUrl });
+    define({
+      name: 'SQLite',
+      createUrl: () => create(),
+      createReadyUrl: () => create(process.env.DOORWARD_TEST_SQLITE),
+    });
   });
 }
 

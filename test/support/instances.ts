@@ -38,7 +38,7 @@ export interface Scenario {
 export function onInstances(name: string, run: (scenario: Scenario) => Promise<void>): void {
   onEachDatabase((database) => {
     test(name, async (t) => {
-      const databaseUrl = await database.createUrl();
+      const databaseUrl = await database.createReadyUrl();
       const opened: TestDoorward[] = [];
       let elapsed = 0;
       await run({

@@ -46,7 +46,7 @@ export interface Scene {
 export function onRealServers(name: string, run: (scene: Scene) => Promise<void>): void {
   onEachDatabase((database) => {
     test(name, async (t) => {
-      const databaseUrl = await database.createUrl();
+      const databaseUrl = await database.createReadyUrl();
       let time = Date.parse('2026-01-01T12:00:00Z');
       await run({
         t,

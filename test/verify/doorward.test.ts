@@ -73,7 +73,7 @@ const becomes = (verifier: Verifier, token: string, wanted: string) =>
 
 onEachDatabase((database) => {
   test('a session that ends on one instance is refused by the verifiers of both', async (t) => {
-    const url = await database.createUrl();
+    const url = await database.createReadyUrl();
     const [one, two] = [await startDoorward(t, url), await startDoorward(t, url)];
     await one.doorward.admin.create({ email: 'a@example.com', password, name: 'A' });
     const verifiers = [verifierOf(t, one.url), verifierOf(t, two.url)];
@@ -90,7 +90,7 @@ onEachDatabase((database) => {
   });
 
   test('what was revoked while the server was away is known when it is back', async (t) => {
-    const url = await database.createUrl();
+    const url = await database.createReadyUrl();
     const first = await startDoorward(t, url);
     const { id } = await first.doorward.admin.create({ email: 'a@example.com', password, name: 'A' });
     await first.doorward.admin.create({ email: 'b@example.com', password, name: 'B' });
@@ -110,7 +110,7 @@ onEachDatabase((database) => {
   });
 
   test('a key is rotated without a refusal, and one that is retired takes its tokens with it', async (t) => {
-    const { doorward, url, logIn } = await startDoorward(t, await database.createUrl());
+    const { doorward, url, logIn } = await startDoorward(t, await database.createReadyUrl());
     await doorward.admin.create({ email: 'a@example.com', password, name: 'A' });
     const verifier = verifierOf(t, url);
     const old = await logIn('a@example.com');

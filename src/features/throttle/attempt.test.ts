@@ -47,7 +47,7 @@ function createModel() {
 onEachDatabase((database) => {
   test('whatever is tried, in whatever order, the counters follow the rules', async (t) => {
     const { doorward, clock, close } = await createTestDoorward({
-      DATABASE_URL: await database.createUrl(),
+      DATABASE_URL: await database.createReadyUrl(),
       SECRET_KEY: 'attempts-3f9c1b7e5a2d4860-not-a-sample',
     });
     t.after(() => close());
@@ -87,7 +87,7 @@ onEachDatabase((database) => {
 
   test('of tries at once as many get through as of tries in turn, and all budgets count or none', async (t) => {
     const { doorward, close } = await createTestDoorward({
-      DATABASE_URL: await database.createUrl(),
+      DATABASE_URL: await database.createReadyUrl(),
       SECRET_KEY: 'attempts-3f9c1b7e5a2d4860-not-a-sample',
     });
     t.after(() => close());
@@ -113,7 +113,7 @@ onEachDatabase((database) => {
 
   test('tries that begin and tries that succeed change the same rows and never wait in a ring', async (t) => {
     const { doorward, close } = await createTestDoorward({
-      DATABASE_URL: await database.createUrl(),
+      DATABASE_URL: await database.createReadyUrl(),
       SECRET_KEY: 'attempts-3f9c1b7e5a2d4860-not-a-sample',
     });
     t.after(() => close());
