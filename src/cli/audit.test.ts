@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { sql } from 'kysely';
 import { tamper } from '../../test/support/audit.ts';
-import { runCommand } from '../../test/support/hosted-commands.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
+import { runCommand } from '../../test/support/hosted-commands.ts';
 import { createTestDoorward } from '../testing/index.ts';
 
 let cwd: string;

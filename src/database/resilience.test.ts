@@ -369,17 +369,18 @@ describe('PostgreSQL', () => {
     const db = await open(await (await startServer()).createDatabase());
     await db.migrate([counters]);
     let runs = 0;
+    let holding = 0;
     const bothHoldOne = Promise.withResolvers<void>();
     const crosswise = (first: string, then: string) =>
       db.transaction(async (tx) => {
         runs++;
         await sql`update counters set value = value + 1 where name = ${first}`.execute(tx);
-        if (runs === 2) bothHoldOne.resolve();
+        if (++holding === 2) bothHoldOne.resolve();
         await bothHoldOne.promise;
         await sql`update counters set value = value + 1 where name = ${then}`.execute(tx);
       });
     await Promise.all([crosswise('a', 'b'), crosswise('b', 'a')]);
-    assert.equal(runs, 3);
+    assert.ok(runs >= 3);
     assert.equal(await counterValue(db, 'a'), 2);
     assert.equal(await counterValue(db, 'b'), 2);
   });
