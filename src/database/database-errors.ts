@@ -34,17 +34,9 @@ export function isLocked(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED|PROTOCOL)(_|$)/.test(codeOf(error));
 }
 
-/**
- * Whether PostgreSQL undid a transaction only because of others: serialization failure, deadlock, or a table that another
- * instance's migration has changed.
- */
+/** Whether PostgreSQL undid a transaction only because of others: serialization failure or deadlock. */
 export function isRetryable(error: unknown): boolean {
-  return codeOf(error) === '40001' || codeOf(error) === '40P01' || isStalePlan(error);
-}
-
-/** Whether a connection prepared a statement before its table was changed, and so would refuse it for ever. */
-export function isStalePlan(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('cached plan must not change result type');
+  return codeOf(error) === '40001' || codeOf(error) === '40P01';
 }
 
 /**

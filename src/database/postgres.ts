@@ -20,7 +20,7 @@ import {
 import type pg from 'pg';
 import { DoorwardError } from '../errors.ts';
 import type { Database, Ddl, Migration, PendingMigration, PoolUse, Tables, Transaction } from './database.ts';
-import { databaseError, isRetryable, isStalePlan } from './database-errors.ts';
+import { databaseError, isRetryable } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
 
 export interface PostgresOptions {
@@ -32,8 +32,6 @@ export interface PostgresOptions {
 const STATEMENT_TIMEOUT_MS = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
 const TRANSACTION_ATTEMPTS = 5;
-/** Lists of different lengths make statements without end, each of which every connection would keep. */
-const STATEMENTS_PREPARED = 200;
 /** Keys in one round trip at most, and round trips at once at most, so that those who wait gather. */
 const KEYS_PER_READ = 500;
 const KEYED_READS_AT_ONCE = 2;
@@ -244,11 +242,6 @@ function prepare(text: string): void {
   if (!preparedStatements.has(text)) preparedStatements.set(text, nameOf(text));
 }
 
-/** A migration's statements come once, as do those that there are too many of. */
-function isFrequent(text: string): boolean {
-  return preparedStatements.size < STATEMENTS_PREPARED && /^(select|insert|update|delete)\b/i.test(text);
-}
-
 const nameOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
 
 /**
@@ -412,7 +405,6 @@ class PostgresDriver implements Driver {
 
   async beginTransaction(connection: PostgresConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin isolation level read committed'));
-    connection.inTransaction = true;
   }
 
   async commitTransaction(connection: PostgresConnection): Promise<void> {
@@ -443,11 +435,6 @@ class PostgresConnection implements DatabaseConnection {
   readonly #client: pg.PoolClient;
   /** Whether the pool is to drop the connection rather than to give it to the next one. */
   broken = false;
-  /**
-   * What a transaction reads and writes, it finds by keys, so that one plan serves all values, and to plan it anew each time costs
-   * PostgreSQL as much as to run it. What is searched for and listed outside of one wants a plan for its own values.
-   */
-  inTransaction = false;
 
   constructor(client: pg.PoolClient) {
     this.#client = client;
@@ -455,14 +442,13 @@ class PostgresConnection implements DatabaseConnection {
 
   async query(query: CompiledQuery): Promise<pg.QueryResult> {
     try {
-      if (this.inTransaction && isFrequent(query.sql)) prepare(query.sql);
       const name = preparedStatements.get(query.sql);
       const statement = { text: query.sql, values: [...query.parameters] };
       return await this.#client.query(name === undefined ? statement : { name, ...statement });
     } catch (error) {
       const classified = databaseError(error);
       if (classified !== error) this.broken = true;
-      throw this.inTransaction && isStalePlan(error) ? error : classified;
+      throw classified;
     }
   }
 

@@ -32,6 +32,8 @@ export interface SqliteOptions {
 /** A migration of a large table takes its time, and the processes that start beside it wait for it. */
 const MIGRATION_WAIT_MS = 300_000;
 const STATEMENTS_KEPT = 200;
+/** How long the log may grow before a commit writes it into the database: SQLite's own figure. */
+const CHECKPOINT_PAGES = 1000;
 /** How soon the log of writes is emptied after an erasure, so that several share it, and how long between two tries. */
 const SCRUB_DELAY_MS = 50;
 const SCRUB_LONGEST_DELAY_MS = 60_000;
@@ -105,7 +107,11 @@ class SqliteDatabase implements Database {
     this.#path = path;
     this.#options = options;
     this.#write = this.#writeWithin(options.waitMs);
-    this.#wal = new WalSync(`${path}-wal`, () => this.#checkpoint());
+    this.#wal = new WalSync(
+      // Beside the file that the path leads to, where that is a link.
+      async () => `${(await this.#open()).writer.file}-wal`,
+      (work) => this.#inTurn((writer) => writer.alone(work)),
+    );
     this.read = createKysely({
       open: async () => (await this.#open()).reader,
       // One connection for all: a read that did not wait for its turn would see what is not committed.
@@ -202,17 +208,17 @@ class SqliteDatabase implements Database {
 
   async #settle(): Promise<void> {
     if (this.#inMemory) return;
+    const failedBefore = this.#wal.hasFailed;
     try {
       await this.#wal.settle();
     } catch (cause) {
       const reason = 'what was committed may not be on disk';
       throw new DoorwardError('database_unavailable', { reason, cause });
+    } finally {
+      // A checkpoint that is cut off by a crash is finished from the log, which therefore must be whole.
+      const { hasFailed } = this.#wal;
+      if (hasFailed || failedBefore) this.#connections?.writer.allowCheckpoints(!hasFailed);
     }
-  }
-
-  async #checkpoint(): Promise<void> {
-    if (!(await this.#inTurn((writer) => writer.emptyLog())))
-      throw new DoorwardError('database_unavailable', { reason: 'the log of writes is in use' });
   }
 
   #scrubIn(ms: number): void {
@@ -299,6 +305,7 @@ class SqliteDatabase implements Database {
     this.#closing = true;
     clearTimeout(this.#scrubTimer);
     if (this.#connections !== undefined) await this.tidy().catch(this.#options.onError);
+    if (this.#wal.hasFailed) await this.#settle().catch(this.#options.onError);
     this.#closed = true;
     await this.#writing.acquire(this.#options.waitMs).catch(this.#options.onError);
     const connections = await this.#opening?.catch(() => undefined);
@@ -418,6 +425,7 @@ class SqliteConnection implements DatabaseConnection {
   readonly #handle: BetterSqlite3.Database;
   readonly #readOnly: boolean;
   readonly #waitMs: number;
+  #checkpointsAllowed = true;
   readonly #statements = new Map<string, { statement: Statement; booleans: readonly string[] }>();
 
   constructor(handle: BetterSqlite3.Database, readOnly: boolean, waitMs: number) {
@@ -461,8 +469,31 @@ class SqliteConnection implements DatabaseConnection {
     throw new Error('Streaming would hold the connection of all readers');
   }
 
+  /** The file's path, links resolved. */
+  get file(): string {
+    const [main] = this.#handle.pragma('database_list') as { file: string }[];
+    return main?.file ?? '';
+  }
+
+  /** Runs the work while no other connection writes, of any process. */
+  alone(work: () => void): void {
+    this.#handle.exec('begin immediate');
+    try {
+      work();
+    } finally {
+      this.#handle.exec('rollback');
+    }
+  }
+
+  /** Whether commits may write the log into the database, and `emptyLog` do so. */
+  allowCheckpoints(areAllowed: boolean): void {
+    this.#checkpointsAllowed = areAllowed;
+    this.#handle.pragma(`wal_autocheckpoint = ${areAllowed ? CHECKPOINT_PAGES : 0}`);
+  }
+
   /** Writes the log of writes into the database and empties it. False while somebody reads from it. */
   emptyLog(): boolean {
+    if (!this.#checkpointsAllowed) return false;
     const [{ busy } = { busy: 1 }] = this.#handle.pragma('wal_checkpoint(truncate)') as { busy: number }[];
     return busy === 0;
   }

@@ -1,5 +1,7 @@
-import { close, fdatasync, open } from 'node:fs';
+import { close, fdatasync, fdatasyncSync, open, readSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
+
+const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Makes commits durable beside the event loop. With `synchronous = full` SQLite waits for the disk within COMMIT, and every
@@ -7,20 +9,25 @@ import { promisify } from 'node:util';
  * do it before a commit is answered. What commits while one sync is under way shares the next.
  */
 export class WalSync {
-  readonly #path: string;
-  readonly #checkpoint: () => Promise<void>;
+  readonly #findPath: () => Promise<string>;
+  readonly #whileNobodyWrites: (work: () => void) => Promise<void>;
   #file: number | undefined;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #hasFailed = false;
 
   /**
-   * @param path the log's. It stands there from the first write to the last close.
-   * @param checkpoint writes the log into the database, durably, and empties it.
+   * @param findPath the log's path. It stands there from the first write to the last close.
+   * @param whileNobodyWrites runs the work while nothing is added to the log, by nobody.
    */
-  constructor(path: string, checkpoint: () => Promise<void>) {
-    this.#path = path;
-    this.#checkpoint = checkpoint;
+  constructor(findPath: () => Promise<string>, whileNobodyWrites: (work: () => void) => Promise<void>) {
+    this.#findPath = findPath;
+    this.#whileNobodyWrites = whileNobodyWrites;
+  }
+
+  /** Whether a sync failed and none has succeeded since: what the log has may not be on disk, and must not be built on. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   /** Resolves when all is on disk that was committed before the call. Whoever is refused does not know whether it is. */
@@ -50,12 +57,31 @@ export class WalSync {
   }
 
   async #sync(): Promise<void> {
-    // After a failed sync the next one succeeds, though what was to be written is lost (Rebello and others, "Can Applications
-    // Recover from fsync Failures?", 2020), and a gap in the log ends it. The database is written from memory, not from there.
-    if (this.#hasFailed) await this.#checkpoint();
-    this.#hasFailed = true;
-    this.#file ??= await promisify(open)(this.#path, 'r+');
-    await promisify(fdatasync)(this.#file);
-    this.#hasFailed = false;
+    this.#file ??= await promisify(open)(await this.#findPath(), 'r+');
+    const file = this.#file;
+    try {
+      if (this.#hasFailed) await this.#whileNobodyWrites(() => writeAnew(file));
+      else await promisify(fdatasync)(file);
+      this.#hasFailed = false;
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
   }
+}
+
+/**
+ * After a failed sync the kernel holds to be written what was not, so that the next sync succeeds over a gap (Rebello and
+ * others, "Can Applications Recover from fsync Failures?", 2020). So each octet is written once more, and then synced.
+ */
+function writeAnew(file: number): void {
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  for (let position = 0; ; ) {
+    const length = readSync(file, chunk, 0, CHUNK_BYTES, position);
+    if (length === 0) break;
+    for (let written = 0; written < length; )
+      written += writeSync(file, chunk, written, length - written, position + written);
+    position += length;
+  }
+  fdatasyncSync(file);
 }

@@ -3,8 +3,8 @@ import { DoorwardError, type FailureCode, failures, ValidationError } from '../e
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Doorward: the route stands for the methods that its path does not have. */
-    refuses?: boolean;
+    /** Doorward: the route stands for the methods that its path does not have; these are what it has. */
+    refuses?: readonly string[];
   }
 }
 
@@ -203,7 +203,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
           url: url.slice(app.prefix.length),
           exposeHeadRoute: false,
           schema: { hide: true },
-          config: { access: 'public', refuses: true },
+          config: { access: 'public', refuses: allow },
           onRequest: (_request, reply) => sendNotAllowed(reply, allow),
           handler: () => {},
         });
@@ -222,9 +222,9 @@ function sendNotAllowed(reply: FastifyReply, allow: readonly string[]): void {
  * returned answers 404, or 405 where the path is a route's.
  */
 export function createUnknownAnswer(app: FastifyInstance) {
-  const routes = new Map<string, string[]>();
-  app.addHook('onRoute', ({ url, method, config }) => {
-    if (config?.refuses !== true) routes.set(url, [...(routes.get(url) ?? []), ...[method].flat()]);
+  const routes = new Map<string, readonly string[]>();
+  app.addHook('onRoute', ({ url, config }) => {
+    if (config?.refuses !== undefined) routes.set(url, config.refuses);
   });
 
   return (request: FastifyRequest, reply: FastifyReply): void => {
@@ -235,10 +235,6 @@ export function createUnknownAnswer(app: FastifyInstance) {
     // As a router, which takes a path to the letter before one with a parameter.
     const [, allow] = found.find(([route]) => !route.includes(':')) ?? found[0] ?? [];
     if (allow === undefined) sendNotFound(request, reply);
-    else
-      sendNotAllowed(
-        reply,
-        app.supportedMethods.filter((method) => allow.includes(method)),
-      );
+    else sendNotAllowed(reply, allow);
   };
 }

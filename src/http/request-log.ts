@@ -48,6 +48,9 @@ export class LazyLog {
   get level() {
     return this.#log.level;
   }
+  set level(level) {
+    this.#log.level = level;
+  }
   fatal(...entry: Entry) {
     this.#log.fatal(...entry);
   }

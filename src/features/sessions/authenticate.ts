@@ -92,8 +92,9 @@ export function createAuthenticate(
     }
     const claims = recall(token, now);
     if (claims !== undefined) return readSession(claims, now);
+    const verifiedBy = ring;
     return verify(token, now).then((verified) => {
-      remember(token, verified);
+      if (verifiedBy === keys.current()) remember(token, verified);
       return readSession(verified, now);
     });
   };
