@@ -583,10 +583,10 @@ describe('the commands', { concurrency: 2 }, () => {
   });
 });
 
-onEachDatabase(({ createReadyUrl }) => {
+onEachDatabase(({ createUrl }) => {
   test('after a restore by other means, --finish ends every session and moves the numbers on', async (t) => {
     const SECRET_KEY = 'finish-8c1d5e0f7a3b4926-not-a-sample';
-    const env = { DATABASE_URL: await createReadyUrl(), SECRET_KEY };
+    const env = { DATABASE_URL: await createUrl(), SECRET_KEY };
     const asked = async () => assert.fail('asked');
     await assert.rejects(finishRestore(env.DATABASE_URL, asked), /there is no database of Doorward/);
     if (env.DATABASE_URL.startsWith('sqlite:'))
