@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { programEnv } from './support/command.ts';
 
 const root = join(import.meta.dirname, '..');
 const password = 'SecurePass123!';
@@ -22,7 +23,7 @@ for (const host of ['fastify', 'express', 'hono']) {
       folder = await mkdtemp(join(tmpdir(), 'doorward-example-'));
       server = spawn(process.execPath, [join(root, 'examples', host, 'server.ts')], {
         cwd: folder,
-        env: { PATH: process.env.PATH, PORT: '0', DATABASE_URL: `sqlite:${join(folder, 'doorward.db')}` },
+        env: { ...programEnv, PORT: '0', DATABASE_URL: `sqlite:${join(folder, 'doorward.db')}` },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       server.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -13,9 +13,9 @@ import { Writers } from '../support/fault-writers.ts';
 import { startPostgres } from '../support/postgres.ts';
 
 /** The whole number is 300: DOORWARD_FAULT_ROUNDS=300. */
-const killRounds = Number(process.env.DOORWARD_FAULT_ROUNDS ?? 10);
+const killRounds = Number(process.env.DOORWARD_FAULT_ROUNDS ?? 6);
 const killChains = 2;
-const databaseKillRounds = Math.ceil(killRounds / 8);
+const databaseKillRounds = Math.ceil(killRounds / 6);
 const writersAtOnce = 6;
 
 let root: string;
@@ -27,7 +27,6 @@ after(() => rm(root, { recursive: true, force: true }));
 async function options(databaseUrl: string) {
   const env = {
     DATABASE_URL: databaseUrl,
-    NODE_COMPILE_CACHE: join(root, 'cache'),
     RATE_LIMITS: 'off',
     // Sessions rotate often, and outlive the whole number of rounds.
     REFRESH_GRACE_SECONDS: '0.3',

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { failures } from '../../src/errors.ts';
-import { type CommandOptions, runCommand, startServe } from '../support/command.ts';
+import { type CommandOptions, startServe } from '../support/command.ts';
 import { onEachDatabase } from '../support/databases.ts';
 import { type Client, createClient, NoAnswerError, type RawAnswer } from '../support/fault-client.ts';
 import { createRandom, seed } from '../support/fault-random.ts';
 import { type Actor, createRequests, type GeneratedRequest, secretMark } from '../support/fault-requests.ts';
+import { runCommand } from '../support/hosted-commands.ts';
 
 /** The whole number is 20,000: DOORWARD_FUZZ_REQUESTS=20000. */
-const requests = Number(process.env.DOORWARD_FUZZ_REQUESTS ?? 4_000);
+const requests = Number(process.env.DOORWARD_FUZZ_REQUESTS ?? 2_000);
 const requestCount = { SQLite: requests, PostgreSQL: requests / 5 };
 const workers = 16;
 /** How often a worker looks whether its accounts are still there. */
@@ -64,14 +65,18 @@ function assertAnswer(sent: GeneratedRequest, { status, headers, text, body }: R
   }
 }
 
+function isTooMuch({ body = '', headers = [] }: GeneratedRequest): boolean {
+  return Buffer.byteLength(body) > bodyLimit || headers.join('').length > 16_000;
+}
+
 /**
  * Whoever sends more than is read may find the connection closed before they read the answer. What is no HTTP is
  * answered with a body, even where the method would have been HEAD.
  */
-function isCutOff({ method, body = '', headers = [] }: GeneratedRequest, error: unknown): boolean {
+function isCutOff(sent: GeneratedRequest, error: unknown): boolean {
+  const { method } = sent;
   if (method === 'HEAD' && error instanceof NoAnswerError && /Data after/.test(error.message)) return true;
-  const isTooMuch = Buffer.byteLength(body) > bodyLimit || headers.join('').length > 16_000;
-  return isTooMuch && error instanceof NoAnswerError && !error.message.includes('timed out');
+  return isTooMuch(sent) && error instanceof NoAnswerError && !error.message.includes('timed out');
 }
 
 function describeFault(
@@ -174,9 +179,9 @@ onEachDatabase(({ name, createReadyUrl }) => {
     const work = async (worker: number) => {
       const random = createRandom(`${name}/${worker}`);
       const generate = createRequests(random);
-      // Longer than the server's patience: after a request with `Upgrade`, Node tells of what is no HTTP on the same
-      // connection only when its time for headers is over, with 408.
-      const own = createClient(server.url, { connections: 1, patienceMs: 25_000 });
+      // Its patience is longer than the server's: after a request with `Upgrade`, Node tells of what is no HTTP on the
+      // same connection only when its time for headers is over, with 408.
+      const own = createClient(server.url, { connections: 1 });
       let actor = await cast.actor();
       for (let index = 0; index < total / workers; index++) {
         if (index % reviveEvery === reviveEvery - 1) actor = await cast.actor(actor);
@@ -191,6 +196,9 @@ onEachDatabase(({ name, createReadyUrl }) => {
           if (isCutOff(sent, error)) cut++;
           else faults.push(describeFault(error, sent, `worker ${worker}, request ${index}`));
         }
+        // After a request to upgrade, Node reads what else it holds only as far as it has read already: nothing that
+        // follows on this connection would be answered until it is closed for idleness.
+        if (isTooMuch(sent) && sent.headers?.includes('upgrade')) own.close();
         // Enough to know by.
         if (faults.length >= 20) return;
         if (++sentCount === Math.floor(total / 4)) warmKib = await residentKib(server.pid);
@@ -214,7 +222,7 @@ onEachDatabase(({ name, createReadyUrl }) => {
     assert.equal(server.output.stderr, '');
     assert.doesNotMatch(server.output.stdout, /"level":"error"/);
     // That the fuzzer gets everywhere. What a short run may well miss is asked of the long ones alone.
-    const rare = total < 4000 ? [] : [201, 204, 405, 409, 413, 415];
+    const rare = total < 16_000 ? [] : [201, 204, 405, 409, 413, 415];
     const seen = [200, 400, 401, 403, 404, 422, ...rare];
     assert.deepEqual(
       seen.filter((status) => !statuses.has(status)),

@@ -34,7 +34,7 @@ export class NoAnswerError extends Error {
 
 export function createClient(
   url: string,
-  { connections = 16, patienceMs = 20_000 }: { connections?: number; patienceMs?: number } = {},
+  { connections = 16, patienceMs = 60_000 }: { connections?: number; patienceMs?: number } = {},
 ): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const { hostname, port } = new URL(url);

@@ -4,15 +4,19 @@ import pg from 'pg';
 
 type Row = Record<string, unknown>;
 
-/** Queries a database past Doorward. Rows are the driver's own. */
-export async function query(databaseUrl: string, statement: string): Promise<Row[]> {
+type Query = (statement: string) => Promise<Row[]>;
+
+/** Queries a database past Doorward, on one connection. Rows are the driver's own. */
+async function connected<T>(databaseUrl: string, work: (query: Query) => Promise<T>): Promise<T> {
   if (databaseUrl.startsWith('sqlite:')) {
     const handle = new BetterSqlite3(databaseUrl.slice('sqlite:'.length), { timeout: 5000 });
     try {
-      const prepared = handle.prepare<unknown[], Row>(statement);
-      if (prepared.reader) return prepared.all();
-      prepared.run();
-      return [];
+      return await work(async (statement) => {
+        const prepared = handle.prepare<unknown[], Row>(statement);
+        if (prepared.reader) return prepared.all();
+        prepared.run();
+        return [];
+      });
     } finally {
       handle.close();
     }
@@ -21,20 +25,28 @@ export async function query(databaseUrl: string, statement: string): Promise<Row
   client.on('error', () => {});
   await client.connect();
   try {
-    return (await client.query(statement)).rows;
+    return await work(async (statement) => (await client.query(statement)).rows);
   } finally {
     await client.end();
   }
+}
+
+export function query(databaseUrl: string, statement: string): Promise<Row[]> {
+  return connected(databaseUrl, (ask) => ask(statement));
 }
 
 const ftsIntegrityCheck = `insert into users_search_text_substring (users_search_text_substring, rank)
   values ('integrity-check', 1)`;
 
 /** Asserts what must hold in any database of Doorward, whatever happened to it. */
-export async function assertWhole(databaseUrl: string): Promise<void> {
-  const found = async (statement: string) => JSON.stringify(await query(databaseUrl, statement));
+export function assertWhole(databaseUrl: string): Promise<void> {
+  return connected(databaseUrl, (ask) => assertWholeBy(ask, databaseUrl.startsWith('sqlite:')));
+}
+
+async function assertWholeBy(ask: Query, isSqlite: boolean): Promise<void> {
+  const found = async (statement: string) => JSON.stringify(await ask(statement));
   const none = async (what: string, from: string) =>
-    assert.equal(Number((await query(databaseUrl, `select count(*) as n from ${from}`))[0]?.n), 0, what);
+    assert.equal(Number((await ask(`select count(*) as n from ${from}`))[0]?.n), 0, what);
 
   await none(
     'two accounts with one email',
@@ -52,13 +64,13 @@ export async function assertWhole(databaseUrl: string): Promise<void> {
     `users where id not in (select user_id from audit_events where user_id is not null
       and kind in ('setup.completed', 'user.signed_up', 'user.created', 'user.imported'))`,
   );
-  const admins = await query(databaseUrl, 'select id from users where is_admin and is_active');
+  const admins = await ask('select id from users where is_admin and is_active');
   assert.ok(admins.length > 0, 'no active admin');
 
-  if (databaseUrl.startsWith('sqlite:')) {
+  if (isSqlite) {
     assert.equal(await found('pragma integrity_check'), '[{"integrity_check":"ok"}]');
     assert.equal(await found('pragma foreign_key_check'), '[]');
-    await query(databaseUrl, ftsIntegrityCheck);
+    await ask(ftsIntegrityCheck);
   } else {
     const counted = (plan: string) =>
       found(`select set_config('enable_seqscan', '${plan === 'index' ? 'off' : 'on'}', false) is not null,
@@ -68,13 +80,15 @@ export async function assertWhole(databaseUrl: string): Promise<void> {
 }
 
 /** Every row of every table of Doorward, as text. */
-export async function dump(
+export function dump(
   databaseUrl: string,
   { except = [] }: { except?: readonly string[] } = {},
 ): Promise<string> {
-  const isSqlite = databaseUrl.startsWith('sqlite:');
-  const tables = await query(
-    databaseUrl,
+  return connected(databaseUrl, (ask) => dumpBy(ask, databaseUrl.startsWith('sqlite:'), except));
+}
+
+async function dumpBy(ask: Query, isSqlite: boolean, except: readonly string[]): Promise<string> {
+  const tables = await ask(
     isSqlite
       ? `select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' order by name`
       : `select tablename as name from pg_tables where schemaname = 'public' order by 1`,
@@ -83,7 +97,7 @@ export async function dump(
   const parts: string[] = [];
   for (const { name } of tables) {
     if (except.includes(String(name))) continue;
-    const rows = await query(databaseUrl, `select * from "${name}"`);
+    const rows = await ask(`select * from "${name}"`);
     const lines = rows.map((row) =>
       JSON.stringify(row, (_key, value) =>
         value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1') : value,

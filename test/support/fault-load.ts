@@ -72,7 +72,6 @@ export async function startLoad(
     RATE_LIMITS: 'off',
     REFRESH_GRACE_SECONDS: '0.3',
     ACCESS_TOKEN_EXPIRE_MINUTES: '1440',
-    NODE_COMPILE_CACHE: join(folder, 'cache'),
     ...clock.env,
   };
   const command = { cwd: folder, env };

@@ -8,7 +8,7 @@ import type { GivenSettings } from '../../src/settings.ts';
 import { type CaughtMail, createTestDoorward, type TestDoorward } from '../../src/testing/index.ts';
 import { startChromium, type TestPage } from './chromium.ts';
 
-const patienceMs = 15_000;
+const patienceMs = 60_000;
 /** How long what slides in or out may take to come to rest. */
 const restMs = 2_000;
 /** Run in the page. What turns for ever is no reason to wait. */

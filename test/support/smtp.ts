@@ -62,7 +62,7 @@ export interface SmtpOptions {
 }
 
 /** What is waited for at most. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** Starts a server on 127.0.0.1 that ends with the test. */
 export async function startSmtp(
