@@ -7,7 +7,7 @@ import { Choices, RaceTime } from '../support/race-time.ts';
 import { Witness } from '../support/race-witness.ts';
 
 /** In all; a quarter of them with each database and number of instances. */
-const refreshes = Number(process.env.DOORWARD_REFRESHES ?? 1_200);
+const refreshes = Number(process.env.DOORWARD_REFRESHES ?? 800);
 const seed = Number(process.env.DOORWARD_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const REFRESH_GRACE_SECONDS = 10;
 const machineCount = 32;
