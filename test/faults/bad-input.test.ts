@@ -490,7 +490,8 @@ journey('each bad token of the list is one 401, and changes nothing', async (ope
     'white space inside': user.access_token.replace('.', '. '),
   };
   const before = await dumpOfRequests(databaseUrl);
-  for (const [what, token] of Object.entries(tokens)) {
+  // All at once: a key that is not known is looked for in the database, but not as often as somebody names one.
+  const refusals = Object.entries(tokens).map(async ([what, token]) => {
     for (const [method, url] of [
       ['GET', '/auth/me'],
       ['DELETE', `/auth/users/${user.id + 1}`],
@@ -506,7 +507,8 @@ journey('each bad token of the list is one 401, and changes nothing', async (ope
         what,
       );
     }
-  }
+  });
+  await Promise.all(refusals);
   assert.equal(await dumpOfRequests(databaseUrl), before);
   const good = await app.inject({ url: '/auth/me', headers: { authorization: `Bearer ${await ours({})}` } });
   assert.equal(good.statusCode, 200, 'what we sign unchanged is good');
