@@ -55,7 +55,7 @@ run(`Tests (node --test, ${files.length} files)`, process.execPath, [
   '--test',
   '--test-global-setup=test/support/global-setup.ts',
   // Many tests wait for processes, pages and clocks more than for a core.
-  `--test-concurrency=${Math.max(4, availableParallelism())}`,
+  `--test-concurrency=${Math.max(5, availableParallelism())}`,
   '--test-reporter=spec',
   '--test-reporter-destination=stdout',
   '--test-reporter=./scripts/count-reporter.ts',
