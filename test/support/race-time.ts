@@ -44,6 +44,7 @@ const tickMs = 100;
 export class RaceTime {
   now = Date.UTC(2026, 0, 1, 12);
   #underWay = 0;
+  #idle: PromiseWithResolvers<void> | undefined;
   readonly #events = new Map<number, (() => void)[]>();
   #ended = false;
 
@@ -66,6 +67,7 @@ export class RaceTime {
       return await work;
     } finally {
       this.#underWay--;
+      if (this.#underWay === 0) this.#idle?.resolve();
     }
   }
 
@@ -85,6 +87,10 @@ export class RaceTime {
 
   async #settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; ) {
+      if (this.#underWay > 0) {
+        this.#idle = Promise.withResolvers();
+        await this.#idle.promise;
+      }
       await turn();
       quiet = this.#underWay === 0 ? quiet + 1 : 0;
     }
