@@ -239,6 +239,24 @@ describe('SQLite', () => {
       assert.equal(await counterValue(db, 'a'), 1);
     });
 
+    test('one who waited behind a failed sync mends the log, and checkpoints are made again', async (t) => {
+      const disk = holdSyncs(t);
+      const path = (await createUrl()).slice('sqlite:'.length);
+      const db = await open(`sqlite:${path}`);
+      disk.release();
+      await db.migrate([counters]);
+      disk.hold();
+      const refused = assert.rejects(increment(db, 'a'), unavailable);
+      await until(() => disk.waiting === 1);
+      const waited = increment(db, 'b');
+      await until(async () => (await counterValue(db, 'b')) === 1);
+      disk.fail();
+      await Promise.all([refused, waited]);
+      disk.release();
+      await db.transaction((tx) => db.scrub(tx));
+      await until(() => statSync(`${path}-wal`).size === 0);
+    });
+
     test('a path that is a link to the file', async () => {
       const url = await createUrl();
       const link = `${url.slice('sqlite:'.length)}-link`;

@@ -208,7 +208,6 @@ class SqliteDatabase implements Database {
 
   async #settle(): Promise<void> {
     if (this.#inMemory) return;
-    const failedBefore = this.#wal.hasFailed;
     try {
       await this.#wal.settle();
     } catch (cause) {
@@ -216,8 +215,7 @@ class SqliteDatabase implements Database {
       throw new DoorwardError('database_unavailable', { reason, cause });
     } finally {
       // A checkpoint that is cut off by a crash is finished from the log, which therefore must be whole.
-      const { hasFailed } = this.#wal;
-      if (hasFailed || failedBefore) this.#connections?.writer.allowCheckpoints(!hasFailed);
+      this.#connections?.writer.allowCheckpoints(!this.#wal.hasFailed);
     }
   }
 
@@ -487,6 +485,7 @@ class SqliteConnection implements DatabaseConnection {
 
   /** Whether commits may write the log into the database, and `emptyLog` do so. */
   allowCheckpoints(areAllowed: boolean): void {
+    if (areAllowed === this.#checkpointsAllowed) return;
     this.#checkpointsAllowed = areAllowed;
     this.#handle.pragma(`wal_autocheckpoint = ${areAllowed ? CHECKPOINT_PAGES : 0}`);
   }
