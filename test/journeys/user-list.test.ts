@@ -326,6 +326,8 @@ journey('skip and limit are those of the reference', async (open) => {
   assert.equal(first.headers['x-total-count'], undefined, 'counted only when asked');
   const next = nextOf(first.headers.link) ?? '';
   assert.ok(!next.includes('skip='), 'the cursor stands for the skip');
+  const { link } = (await list('?limit=20&password=s3cret&sort=-id')).headers;
+  assert.match(nextOf(link) ?? '', /^\/auth\/users\?limit=20&sort=-id&cursor=[\w%-]+$/);
   const page = await request('GET', next, { token });
   assert.deepEqual(
     page.body.map(({ id }: { id: number }) => id),
