@@ -56,6 +56,9 @@ export function serve(core: Core): Doorward {
     app.setNotFoundHandler(answerUnknown);
     // Before a body is read: Fastify's own parsers would refuse it in a shape of their own.
     app.addHook('onRequest', (request, reply, done) => {
+      // We upgrade to nothing, and Node reads nothing on such a connection behind a body that ends after its answer (24.21,
+      // without us too): the next request would wait until the connection is idle for too long.
+      if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
       if (request.is404) answerUnknown(request, reply);
       else done();
     });

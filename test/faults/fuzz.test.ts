@@ -196,9 +196,6 @@ onEachDatabase(({ name, createReadyUrl }) => {
           if (isCutOff(sent, error)) cut++;
           else faults.push(describeFault(error, sent, `worker ${worker}, request ${index}`));
         }
-        // After a request to upgrade, Node reads what else it holds only as far as it has read already: nothing that
-        // follows on this connection would be answered until it is closed for idleness.
-        if (isTooMuch(sent) && sent.headers?.includes('upgrade')) own.close();
         // Enough to know by.
         if (faults.length >= 20) return;
         if (++sentCount === Math.floor(total / 4)) warmKib = await residentKib(server.pid);

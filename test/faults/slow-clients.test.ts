@@ -103,6 +103,18 @@ describe('slow clients', { concurrency: true }, () => {
     });
   }
 
+  test('a request to upgrade is answered as any other, and so is the one after it', async (t) => {
+    const { url } = await open(t);
+    const client = createClient(url, { connections: 1 });
+    t.after(() => client.close());
+    const headers = ['connection', 'upgrade', 'upgrade', 'h2c'];
+    for (const body of [undefined, 'x'.repeat(1_000), 'x'.repeat(5_000_000)]) {
+      const asked = { method: 'GET', path: '/auth/me', headers, ...(body === undefined ? {} : { body }) };
+      assert.equal((await client.send(asked)).status, 401);
+      assert.equal((await client.ask('GET', '/health/live')).status, 200);
+    }
+  });
+
   test('200 idle connections stop nobody', async (t) => {
     const { url, port, signIn } = await open(t);
     const { access_token: token } = await signIn();
