@@ -1,20 +1,13 @@
 import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import BetterSqlite3 from 'better-sqlite3';
 import {
   CompiledQuery,
-  type DatabaseConnection,
-  type Driver,
   type Expression,
-  Kysely,
-  type QueryResult,
+  type Kysely,
   type RawBuilder,
   type Selectable,
   type SqlBool,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
   sql,
 } from 'kysely';
 import { DoorwardError } from '../errors.ts';
@@ -22,32 +15,23 @@ import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } 
 import { databaseError, isLocked } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
+import {
+  createKysely,
+  fileStates,
+  type Row,
+  SqliteConnection,
+  type SqliteOptions,
+  untilUnlocked,
+} from './sqlite-connection.ts';
 import { WalSync } from './wal-sync.ts';
-
-export interface SqliteOptions {
-  readonly waitMs: number;
-  readonly onError: (error: unknown) => void;
-}
 
 /** A migration of a large table takes its time, and the processes that start beside it wait for it. */
 const MIGRATION_WAIT_MS = 300_000;
-const STATEMENTS_KEPT = 200;
-/** How long the log may grow before a commit writes it into the database: SQLite's own figure. */
-const CHECKPOINT_PAGES = 1000;
 /** How soon the log of writes is emptied after an erasure, so that several share it, and how long between two tries. */
 const SCRUB_DELAY_MS = 50;
 const SCRUB_LONGEST_DELAY_MS = 60_000;
 /** A file up to this size is rewritten within some tenths of a second; writers wait for it. */
 const REWRITE_MAX_BYTES = 16 * 1024 * 1024;
-/**
- * The file's `user_version`: whether something deleted may still be readable in it. `secure_delete` overwrites what is
- * deleted, and pages that become free, but not the copies that SQLite leaves in the gaps of a page when it divides one; nor
- * what was deleted before it was on. Only rewriting the file does.
- */
-const fileStates = { toRewrite: 0, rewritten: 1 };
-
-type Row = Record<string, unknown>;
-type Statement = BetterSqlite3.Statement<unknown[], Row>;
 
 const ddl: Ddl = {
   identity: 'integer primary key autoincrement',
@@ -404,211 +388,6 @@ function configure(handle: BetterSqlite3.Database): void {
   handle.pragma('synchronous = normal');
   handle.pragma('foreign_keys = on');
   handle.pragma('trusted_schema = off');
-}
-
-/** A statement that meets a lock was not run. It is tried again from a timer, so that the event loop goes on. */
-export async function untilUnlocked<T>(deadline: number, attempt: () => T): Promise<T> {
-  for (;;) {
-    try {
-      return attempt();
-    } catch (error) {
-      if (!isLocked(error) || performance.now() >= deadline) throw databaseError(error);
-    }
-    await sleep(1 + Math.random() * 9);
-  }
-}
-
-/** One connection with its prepared statements. */
-class SqliteConnection implements DatabaseConnection {
-  readonly #handle: BetterSqlite3.Database;
-  readonly #readOnly: boolean;
-  readonly #waitMs: number;
-  #checkpointsAllowed = true;
-  readonly #statements = new Map<string, { statement: Statement; booleans: readonly string[] }>();
-
-  constructor(handle: BetterSqlite3.Database, readOnly: boolean, waitMs: number) {
-    this.#handle = handle;
-    this.#readOnly = readOnly;
-    this.#waitMs = waitMs;
-  }
-
-  get inTransaction(): boolean {
-    return this.#handle.inTransaction;
-  }
-
-  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    return this.run(query, performance.now() + this.#waitMs) as Promise<QueryResult<R>>;
-  }
-
-  run(query: CompiledQuery, deadline: number): Promise<QueryResult<unknown>> {
-    const parameters = query.parameters.map((value) => (typeof value === 'boolean' ? Number(value) : value));
-    return untilUnlocked(deadline, () => {
-      const { statement, booleans } = this.#prepare(query.sql);
-      if (!statement.reader)
-        return { rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) };
-      const rows = statement.all(...parameters);
-      if (booleans.length > 0) for (const row of rows) restoreBooleans(row, booleans);
-      return { rows };
-    });
-  }
-
-  /** The first row for one parameter, read at once. Throws what SQLite throws. */
-  prepareGet(text: string): (parameter: string) => Row | undefined {
-    const { statement, booleans } = this.#prepare(text);
-    return (parameter) => {
-      const row = statement.get(parameter);
-      if (row !== undefined) restoreBooleans(row, booleans);
-      return row;
-    };
-  }
-
-  // biome-ignore lint/correctness/useYield: an iterator that is never had
-  async *streamQuery(): AsyncIterableIterator<never> {
-    throw new Error('Streaming would hold the connection of all readers');
-  }
-
-  /** The file's path, links resolved. */
-  get file(): string {
-    const [main] = this.#handle.pragma('database_list') as { file: string }[];
-    return main?.file ?? '';
-  }
-
-  /** Runs the work while no other connection writes, of any process. */
-  alone(work: () => void): void {
-    this.#handle.exec('begin immediate');
-    try {
-      work();
-    } finally {
-      this.#handle.exec('rollback');
-    }
-  }
-
-  /** Whether commits may write the log into the database, and `emptyLog` do so. */
-  allowCheckpoints(areAllowed: boolean): void {
-    if (areAllowed === this.#checkpointsAllowed) return;
-    this.#checkpointsAllowed = areAllowed;
-    this.#handle.pragma(`wal_autocheckpoint = ${areAllowed ? CHECKPOINT_PAGES : 0}`);
-  }
-
-  /** Writes the log of writes into the database and empties it. False while somebody reads from it. */
-  emptyLog(): boolean {
-    if (!this.#checkpointsAllowed) return false;
-    const [{ busy } = { busy: 1 }] = this.#handle.pragma('wal_checkpoint(truncate)') as { busy: number }[];
-    return busy === 0;
-  }
-
-  get fileState(): number {
-    return this.#handle.pragma('user_version', { simple: true }) as number;
-  }
-
-  noteState(state: number): void {
-    this.#handle.pragma(`user_version = ${state}`);
-  }
-
-  /** Writes the whole database anew, without what was deleted. */
-  rewrite(): void {
-    this.#handle.exec('vacuum');
-    this.noteState(fileStates.rewritten);
-    this.emptyLog();
-  }
-
-  close(): void {
-    this.#handle.close();
-  }
-
-  #prepare(text: string) {
-    let prepared = this.#statements.get(text);
-    if (prepared === undefined) {
-      const statement = this.#handle.prepare<unknown[], Row>(text);
-      if (this.#readOnly && !statement.readonly) throw new Error('Writing takes a transaction');
-      const columns = statement.reader ? statement.columns() : [];
-      const booleans = columns
-        .filter(({ type }) => type?.toLowerCase() === 'boolean')
-        .map(({ name }) => name);
-      prepared = { statement, booleans };
-      const [oldest] = this.#statements.keys();
-      if (oldest !== undefined && this.#statements.size >= STATEMENTS_KEPT) this.#statements.delete(oldest);
-      this.#statements.set(text, prepared);
-    }
-    return prepared;
-  }
-}
-
-function restoreBooleans(row: Row, booleans: readonly string[]): void {
-  for (const name of booleans) if (row[name] !== null) row[name] = row[name] === 1;
-}
-
-interface SqliteDriverOptions extends SqliteOptions {
-  readonly open: () => Promise<SqliteConnection>;
-  /** Whoever shares the connection takes turns. Without it queries of several callers mix, one statement each. */
-  readonly turns?: Mutex;
-}
-
-function createKysely(options: SqliteDriverOptions): Kysely<Tables> {
-  return new Kysely<Tables>({
-    dialect: {
-      createDriver: () => new SqliteDriver(options),
-      createAdapter: () => new UnqueuedSqliteAdapter(),
-      createQueryCompiler: () => new SqliteQueryCompiler(),
-      createIntrospector: (db) => new SqliteIntrospector(db),
-    },
-  });
-}
-
-/** Kysely's own queue has no time limit; the driver's has. */
-class UnqueuedSqliteAdapter extends SqliteAdapter {
-  override get supportsMultipleConnections(): boolean {
-    return true;
-  }
-}
-
-class SqliteDriver implements Driver {
-  readonly #options: SqliteDriverOptions;
-  #connection: SqliteConnection | undefined;
-  /** Until when whoever has the turn may wait, counted from when they asked for it. */
-  #deadline = 0;
-
-  constructor(options: SqliteDriverOptions) {
-    this.#options = options;
-  }
-
-  async init(): Promise<void> {
-    this.#connection = await this.#options.open();
-  }
-
-  async acquireConnection(): Promise<SqliteConnection> {
-    const deadline = performance.now() + this.#options.waitMs;
-    await this.#options.turns?.acquire(this.#options.waitMs);
-    this.#deadline = deadline;
-    if (this.#connection === undefined) throw new Error('The driver is not initialised');
-    return this.#connection;
-  }
-
-  async beginTransaction(connection: SqliteConnection): Promise<void> {
-    // One that could not be rolled back may still be open.
-    await this.rollbackTransaction(connection);
-    await connection.run(CompiledQuery.raw('begin immediate'), this.#deadline);
-  }
-
-  async commitTransaction(connection: SqliteConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('commit'));
-  }
-
-  async rollbackTransaction(connection: SqliteConnection): Promise<void> {
-    try {
-      // SQLite has already rolled back after some errors (disk full, input/output).
-      if (connection.inTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
-    } catch (error) {
-      // The caller is to learn the first error, not this one.
-      this.#options.onError(error);
-    }
-  }
-
-  async releaseConnection(): Promise<void> {
-    this.#options.turns?.release();
-  }
-
-  async destroy(): Promise<void> {}
 }
 
 function substringIndexName(table: string, column: string): string {

@@ -1,4 +1,4 @@
-import { Agent, type OutgoingHttpHeaders, request } from 'node:http';
+import { Agent, request } from 'node:http';
 
 /** A request as it goes out: nothing is encoded or completed on the way. */
 export interface RawRequest {
@@ -56,8 +56,7 @@ export function createClient(
         agent,
         method,
         path,
-        // Node takes a flat list too, which its types do not tell.
-        headers: raw as unknown as OutgoingHttpHeaders,
+        headers: raw,
       });
       const patience = setTimeout(() => outgoing.destroy(new NoAnswerError('timed out')), patienceMs);
       const fail = (error: Error) => {
