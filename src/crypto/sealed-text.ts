@@ -1,10 +1,10 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 
 const ivLength = 12;
 const tagLength = 16;
 
 /** Encrypts a text (AES-256-GCM) so that it opens only with the key and beside the `context` it was sealed for. */
-export function sealText(key: Uint8Array, text: string, context: string): string {
+export function sealText(key: KeyObject, text: string, context: string): string {
   const iv = randomBytes(ivLength);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(context));
   const sealed = Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final()]);
@@ -12,7 +12,7 @@ export function sealText(key: Uint8Array, text: string, context: string): string
 }
 
 /** The inverse of `sealText`; undefined for another key, another context, and what was tampered with. */
-export function openText(key: Uint8Array, sealed: string, context: string): string | undefined {
+export function openText(key: KeyObject, sealed: string, context: string): string | undefined {
   const bytes = Buffer.from(sealed, 'base64url');
   if (bytes.length < ivLength + tagLength) return undefined;
   try {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHmac, KeyObject } from 'node:crypto';
 import { test } from 'node:test';
 import { type CompactJWSHeaderParameters, CompactSign, exportJWK, exportSPKI, generateKeyPair } from 'jose';
 import {
@@ -23,8 +23,8 @@ async function keysFor(algorithm: Exclude<SigningAlgorithm, 'HS256'>, kid = `kid
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
   const { refresh } = sharedSecretKeys(secret);
   const keys: TokenKeys = {
-    signing: { kid, algorithm, key: privateKey },
-    verification: [{ kid, algorithm, key: publicKey }],
+    signing: { kid, algorithm, key: KeyObject.from(privateKey) },
+    verification: [{ kid, algorithm, key: KeyObject.from(publicKey) }],
     refresh,
   };
   return { keys, privateKey, publicKey };

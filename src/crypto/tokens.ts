@@ -1,28 +1,29 @@
-import { randomUUID } from 'node:crypto';
-import { type CryptoKey, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { createHmac, createSecretKey, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { type CryptoKey, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { DoorwardError } from '../errors.ts';
 import { deriveKey } from './derived-keys.ts';
 
 /** How an access token can be signed (RFC 7518, RFC 8037). */
 export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256' | 'HS256';
 
-/** A key that verifies access tokens of one algorithm. `kid` is its RFC 7638 thumbprint; a shared secret has none. */
-export interface VerificationKey {
+/** A key of access tokens of one algorithm. `kid` is its RFC 7638 thumbprint; a shared secret has none. */
+export interface TokenKey {
   readonly kid: string | undefined;
   readonly algorithm: SigningAlgorithm;
-  readonly key: CryptoKey | Uint8Array;
+  /** To sign the private key, to verify the public one; a shared secret is both. */
+  readonly key: KeyObject;
 }
 
 /** A key of refresh tokens (HS256), in force for generations issued from `since` on (seconds since the epoch). */
 export interface RefreshKey {
   readonly since: number;
-  readonly key: Uint8Array | CryptoKey;
+  readonly key: KeyObject;
 }
 
 /** The keys of an instance: the one that signs access tokens, those that verify them, and the refresh tokens' own. */
 export interface TokenKeys {
-  readonly signing: VerificationKey;
-  readonly verification: readonly VerificationKey[];
+  readonly signing: TokenKey;
+  readonly verification: readonly TokenKey[];
   /** The newest first; the last one has been in force from the beginning. */
   readonly refresh: readonly [RefreshKey, ...RefreshKey[]];
 }
@@ -71,23 +72,21 @@ const maxTokenLength = 4096;
 /** Base64url decoders forgive white space; one token then had many texts. */
 const compactToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-const importedSecrets = new WeakMap<Uint8Array, Promise<CryptoKey>>();
+const importedSecrets = new WeakMap<KeyObject, CryptoKey>();
 
-/** A secret as WebCrypto wants it. jose would import it anew for each token. */
-function importSecret(secret: Uint8Array | CryptoKey): CryptoKey | Promise<CryptoKey> {
-  if (!(secret instanceof Uint8Array)) return secret;
-  let imported = importedSecrets.get(secret);
-  if (imported === undefined) {
-    const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-    imported = crypto.subtle.importKey('raw', new Uint8Array(secret), algorithm, false, ['sign', 'verify']);
-    importedSecrets.set(secret, imported);
-  }
+/** A key as jose wants it: it would import a secret anew for each token. */
+function importKey(key: KeyObject): KeyObject | CryptoKey {
+  if (key.type !== 'secret') return key;
+  const known = importedSecrets.get(key);
+  if (known !== undefined) return known;
+  const imported = key.toCryptoKey({ name: 'HMAC', hash: 'SHA-256' }, false, ['verify']) as CryptoKey;
+  importedSecrets.set(key, imported);
   return imported;
 }
 
 /** Keys for HS256 with a shared secret, as the reference signs. */
 export function sharedSecretKeys(secretKey: string): TokenKeys {
-  const signing = { kid: undefined, algorithm: 'HS256', key: new TextEncoder().encode(secretKey) } as const;
+  const signing = { kid: undefined, algorithm: 'HS256', key: createSecretKey(secretKey, 'utf8') } as const;
   return {
     signing,
     verification: [signing],
@@ -95,22 +94,43 @@ export function sharedSecretKeys(secretKey: string): TokenKeys {
   };
 }
 
+/** How each algorithm signs (RFC 7518, 3.2 to 3.4; RFC 8037, 3.1). */
+const signatures: Record<SigningAlgorithm, (input: Buffer, key: KeyObject) => Buffer> = {
+  ES256: (input, key) => sign('sha256', input, { key, dsaEncoding: 'ieee-p1363' }),
+  EdDSA: (input, key) => sign(null, input, key),
+  RS256: (input, key) => sign('sha256', input, key),
+  HS256: (input, key) => createHmac('sha256', key).update(input).digest(),
+};
+
+/**
+ * A signed JWT (RFC 7519) in the compact form of RFC 7515, 3.1. It is signed at once: Web Crypto, and so jose, hands each
+ * signature to the threads that compute password hashes, and an event loop that has to hand over waits for them.
+ */
+function signJwt(typ: string, { kid, algorithm, key }: TokenKey, claims: JWTPayload): string {
+  const header = { alg: algorithm, typ, ...(kid === undefined ? {} : { kid }) };
+  const input = [header, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.');
+  return `${input}.${signatures[algorithm](Buffer.from(input), key).toString('base64url')}`;
+}
+
 /** An access token: a JWT of `typ` at+jwt (RFC 9068). */
-export function createAccessToken(
+export async function createAccessToken(
   subject: TokenSubject,
   keys: TokenKeys,
   parties: TokenParties,
 ): Promise<string> {
-  const { kid, algorithm, key } = keys.signing;
-  const jwt = new SignJWT({ sid: subject.sid, gen: subject.gen, type: 'access' })
-    .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', ...(kid === undefined ? {} : { kid }) })
-    .setIssuer(parties.issuer)
-    .setSubject(subject.sub)
-    .setIssuedAt(subject.issuedAt)
-    .setExpirationTime(subject.expiresAt)
-    .setJti(randomUUID());
-  if (parties.audience !== undefined) jwt.setAudience(parties.audience);
-  return jwt.sign(key);
+  return signJwt('at+jwt', keys.signing, {
+    iss: parties.issuer,
+    ...(parties.audience === undefined ? {} : { aud: parties.audience }),
+    sub: subject.sub,
+    sid: subject.sid,
+    gen: subject.gen,
+    type: 'access',
+    iat: subject.issuedAt,
+    exp: subject.expiresAt,
+    jti: randomUUID(),
+  });
 }
 
 /**
@@ -119,13 +139,19 @@ export function createAccessToken(
  */
 export async function createRefreshToken(subject: TokenSubject, keys: TokenKeys): Promise<string> {
   const { key } = keys.refresh.find(({ since }) => since <= subject.issuedAt) ?? keys.refresh[0];
-  return new SignJWT({ sid: subject.sid, gen: subject.gen, type: 'refresh' })
-    .setProtectedHeader({ alg: 'HS256', typ: 'rt+jwt' })
-    .setSubject(subject.sub)
-    .setIssuedAt(subject.issuedAt)
-    .setExpirationTime(subject.expiresAt)
-    .setJti(`${subject.sid}.${subject.gen}`)
-    .sign(await importSecret(key));
+  return signJwt(
+    'rt+jwt',
+    { kid: undefined, algorithm: 'HS256', key },
+    {
+      sub: subject.sub,
+      sid: subject.sid,
+      gen: subject.gen,
+      type: 'refresh',
+      iat: subject.issuedAt,
+      exp: subject.expiresAt,
+      jti: `${subject.sid}.${subject.gen}`,
+    },
+  );
 }
 
 /** A token whose header names a key that is not among ours; it may be newer than what this instance has loaded. */
@@ -205,7 +231,7 @@ export function verifyAccessToken(
 ): Promise<AccessTokenClaims> {
   return verify(token, 'access', () =>
     verifyWithOne(verificationKeys(token, keys), ({ key, algorithm }) =>
-      jwtVerify(token, key, {
+      jwtVerify(token, importKey(key), {
         algorithms: [algorithm],
         typ: 'at+jwt',
         issuer: parties.issuer,
@@ -223,8 +249,8 @@ export function verifyAccessToken(
  */
 export function verifyRefreshToken(token: string, keys: TokenKeys, now: Date): Promise<RefreshTokenClaims> {
   return verify(token, 'refresh', () =>
-    verifyWithOne(keys.refresh, async ({ key }) =>
-      jwtVerify(token, await importSecret(key), {
+    verifyWithOne(keys.refresh, ({ key }) =>
+      jwtVerify(token, importKey(key), {
         algorithms: ['HS256'],
         typ: 'rt+jwt',
         requiredClaims,

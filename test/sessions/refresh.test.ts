@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, createSecretKey } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { deriveKey } from '../../src/crypto/derived-keys.ts';
 import {
@@ -261,7 +261,7 @@ onInstances('what is no live refresh token of ours is refused and ends nothing',
     'alg none': `${Buffer.from('{"alg":"none","typ":"rt+jwt"}').toString('base64url')}.${body}.`,
     'white space around it': ` ${user.refresh_token}`,
     'a token of another instance': foreign.refresh_token,
-    'SECRET_KEY itself as key': await forge({}, { key: new TextEncoder().encode(SECRET_KEY) }),
+    'SECRET_KEY itself as key': await forge({}, { key: createSecretKey(SECRET_KEY, 'utf8') }),
     'the type of an access token': await forge({ type: 'access' }),
     'the typ of an access token': await forge({}, { typ: 'at+jwt' }),
     'the session of another user': await forge({ sid: claimsOf(other.refresh_token).sid }),

@@ -29,7 +29,7 @@ export interface FormerKeys {
 
 /** Tells secrets apart without telling them. */
 function fingerprintOf(secretKey: string): string {
-  return createHash('sha256').update(deriveKey(secretKey, 'secret-key-check')).digest('base64url');
+  return createHash('sha256').update(deriveKey(secretKey, 'secret-key-check').export()).digest('base64url');
 }
 
 /**
@@ -111,7 +111,7 @@ export async function changeSecretKey(
       await putFormerSecretKey(tx, { ...former, keys_jwe });
     }
     const left: FormerKeys = {
-      refresh: Buffer.from(deriveKey(secretKey, 'refresh-token')).toString('base64url'),
+      refresh: deriveKey(secretKey, 'refresh-token').export().toString('base64url'),
       shared: secretKey,
     };
     const keys_jwe = await encryptUnder(newSecretKey, left);

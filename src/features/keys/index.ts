@@ -1,11 +1,12 @@
+import { createSecretKey } from 'node:crypto';
 import type { JWK } from 'jose';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import {
   type RefreshKey,
   type SigningAlgorithm,
   sharedSecretKeys,
+  type TokenKey,
   type TokenKeys,
-  type VerificationKey,
 } from '../../crypto/tokens.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
@@ -84,7 +85,7 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     // Each was in force from the time when the one before it was replaced.
     ...former.map(({ keys }, index) => ({
       since: former[index + 1]?.replacedAt ?? 0,
-      key: Buffer.from(keys.refresh, 'base64url'),
+      key: createSecretKey(keys.refresh, 'base64url'),
     })),
   ];
   let loaded = await loadRing();
@@ -120,7 +121,7 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
   }
 
   /** The secrets of HS256: a former one as long as access tokens that it signed may live, and no longer. */
-  function sharedKeys(): VerificationKey[] {
+  function sharedKeys(): TokenKey[] {
     if (!isShared) return [];
     const lifetimeSeconds = settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60;
     const honoured = former.filter(
@@ -128,7 +129,7 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     );
     return [
       shared.signing,
-      ...honoured.map(({ keys }) => ({ ...shared.signing, key: new TextEncoder().encode(keys.shared) })),
+      ...honoured.map(({ keys }) => ({ ...shared.signing, key: createSecretKey(keys.shared, 'utf8') })),
     ];
   }
 
@@ -138,7 +139,7 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     // The secret must not begin to sign what was signed by a key pair.
     if (!isShared && picked === undefined) throw new Error('there is no signing key');
     const signing = picked === undefined ? shared.signing : await loadPrivateKey(picked, secretKey);
-    const published = await Promise.all(rows.map(loadPublicKey));
+    const published = rows.map(loadPublicKey);
     const ring: TokenKeys = { signing, verification: [...sharedKeys(), ...published], refresh };
     const jwks = { keys: isShared ? [] : rows.map((row): JWK => JSON.parse(row.public_jwk)) };
     return { ring, jwks, version: versionOf(rows) };

@@ -1,14 +1,7 @@
-import {
-  CompactEncrypt,
-  calculateJwkThumbprint,
-  compactDecrypt,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-} from 'jose';
+import { createPrivateKey, createPublicKey, type JsonWebKey } from 'node:crypto';
+import { CompactEncrypt, calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair } from 'jose';
 import { deriveKey } from '../../crypto/derived-keys.ts';
-import type { SigningAlgorithm, VerificationKey } from '../../crypto/tokens.ts';
+import type { SigningAlgorithm, TokenKey } from '../../crypto/tokens.ts';
 import type { SigningKeyRow } from './store.ts';
 
 /** Encrypts under a key derived from SECRET_KEY (RFC 7516, `dir` with A256GCM). */
@@ -44,16 +37,17 @@ export async function makeSigningKey(
 }
 
 /** The stored key, ready to sign. */
-export async function loadPrivateKey(row: SigningKeyRow, secretKey: string): Promise<VerificationKey> {
+export async function loadPrivateKey(row: SigningKeyRow, secretKey: string): Promise<TokenKey> {
   const algorithm = row.algorithm as SigningAlgorithm;
-  const key = await importJWK(await decryptUnder<JWK>(secretKey, row.private_jwe), algorithm);
-  return { kid: row.kid, algorithm, key };
+  const jwk = await decryptUnder<JsonWebKey>(secretKey, row.private_jwe);
+  return { kid: row.kid, algorithm, key: createPrivateKey({ key: jwk, format: 'jwk' }) };
 }
 
 /** The stored key, ready to verify. */
-export async function loadPublicKey(row: SigningKeyRow): Promise<VerificationKey> {
+export function loadPublicKey(row: SigningKeyRow): TokenKey {
   const algorithm = row.algorithm as SigningAlgorithm;
-  return { kid: row.kid, algorithm, key: await importJWK(JSON.parse(row.public_jwk), algorithm) };
+  const key = createPublicKey({ key: JSON.parse(row.public_jwk), format: 'jwk' });
+  return { kid: row.kid, algorithm, key };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 /** A token has 256 random bits, so that its plain hash gives nothing away. */
 export const digestToken = (token: string) => hash('sha256', token, 'base64url');
@@ -7,7 +7,7 @@ export const digestToken = (token: string) => hash('sha256', token, 'base64url')
 export const digestBrowser = (mark: string) => hash('sha256', `browser ${mark}`, 'base64url');
 
 /** A code has 20 bits: its digest takes SECRET_KEY, or a copy of the database would tell it. */
-export const digestCode = (key: Uint8Array, linkId: string, code: string) =>
+export const digestCode = (key: KeyObject, linkId: string, code: string) =>
   createHmac('sha256', key).update(`${linkId} ${code}`).digest('base64url');
 
 export function isSameDigest(a: string, b: string): boolean {

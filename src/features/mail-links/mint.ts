@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { type KeyObject, randomBytes, randomInt } from 'node:crypto';
 import type { Transaction } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
 import { digestCode, digestToken } from './digests.ts';
@@ -43,7 +43,7 @@ const codeDigits = 6;
 /** Makes a link. The one that it supersedes is void; only changes of the email are undone by several. */
 export async function mintLink(
   { clock, settings }: Kernel,
-  codeKey: Uint8Array,
+  codeKey: KeyObject,
   tx: Transaction,
   { purpose, user_id, invitation_id, email_key, detail, ttlSeconds, withCode, browser_digest }: NewLink,
 ): Promise<MintedLink> {

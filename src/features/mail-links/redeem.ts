@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Transaction } from '../../database/database.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -39,7 +40,7 @@ export interface Shown {
 export async function showProof(
   kernel: Kernel,
   throttle: Throttle,
-  codeKey: Uint8Array,
+  codeKey: KeyObject,
   purpose: LinkPurpose,
   proof: Proof,
 ): Promise<Shown> {
@@ -85,7 +86,7 @@ async function byToken(
 async function byCode(
   { db, clock, settings, audit }: Kernel,
   attempt: Attempt,
-  codeKey: Uint8Array,
+  codeKey: KeyObject,
   purpose: LinkPurpose,
   { code, user }: { code: string; user: { id: number; email: string } | undefined },
 ): Promise<MailLink | undefined> {

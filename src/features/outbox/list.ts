@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { DoorwardError, ValidationError, valueError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { MailContent, MailKind, MailParams, MailRenderer } from '../../mail/index.ts';
@@ -83,7 +84,7 @@ const hidden = '…';
 export async function readMail(
   { db, settings }: Pick<Kernel, 'db' | 'settings'>,
   renderer: MailRenderer,
-  secretKey: Uint8Array,
+  secretKey: KeyObject,
   id: number,
 ): Promise<ReadMail> {
   const row = await findMail(db.read, id);

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Transaction } from '../../database/database.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { MailKind } from '../../mail/index.ts';
@@ -33,7 +34,7 @@ const wasPrepared = Symbol('prepared by another instance');
 export async function prepareDue(
   kernel: Kernel,
   preparers: ReadonlyMap<MailKind, Preparer>,
-  secretKey: Uint8Array,
+  secretKey: KeyObject,
   isStopping: () => boolean,
 ): Promise<void> {
   const { db, clock, log } = kernel;
@@ -56,7 +57,7 @@ export async function prepareDue(
 async function prepareMail(
   { clock, counters }: Kernel,
   preparers: ReadonlyMap<MailKind, Preparer>,
-  secretKey: Uint8Array,
+  secretKey: KeyObject,
   tx: Transaction,
   id: number,
 ): Promise<void> {

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { openText, sealText } from '../../crypto/sealed-text.ts';
 
 /** What lets whoever has it act for the account: not stored but sealed, and not longer than until it is sent. */
@@ -7,12 +8,12 @@ export interface MailSecret {
 }
 
 /** A secret for the row of one mail alone. */
-export function sealSecret(key: Uint8Array, id: number, { link, code }: MailSecret): string {
+export function sealSecret(key: KeyObject, id: number, { link, code }: MailSecret): string {
   return sealText(key, JSON.stringify([link, code]), String(id));
 }
 
 /** Undefined when it was sealed under another SECRET_KEY. */
-export function openSecret(key: Uint8Array, id: number, sealed: string): MailSecret | undefined {
+export function openSecret(key: KeyObject, id: number, sealed: string): MailSecret | undefined {
   const text = openText(key, sealed, String(id));
   if (text === undefined) return undefined;
   const [link, code] = JSON.parse(text);

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { type KeyObject, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Transaction } from '../../database/database.ts';
 import type { Counts, Kernel } from '../../kernel.ts';
@@ -31,7 +31,7 @@ export const goodbyes: readonly MailKind[] = ['account_deleted'];
 export interface SenderParts {
   readonly renderer: MailRenderer;
   readonly smtp: Smtp;
-  readonly secretKey: Uint8Array;
+  readonly secretKey: KeyObject;
   /** Aborted when no more mails are to be begun, and when those under way are to be given up. */
   readonly stopping: AbortSignal;
   readonly cutOff: AbortSignal;

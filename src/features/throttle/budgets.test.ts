@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { createSecretKey } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { readSettings } from '../../settings.ts';
 import { closedUntil, createBudgets, expiryOf, waitSeconds } from './budgets.ts';
 
-const budgets = createBudgets(readSettings({}), Buffer.from('a key for tests'));
+const budgets = createBudgets(readSettings({}), createSecretKey('a key for tests', 'utf8'));
 const now = new Date('2026-01-01T12:00:00Z');
 
 test('five failures in a row are free, then a wait doubles up to 15 minutes, and the hundredth ends it', () => {
@@ -44,7 +45,7 @@ test('keys differ by what they count, and those of an address or a user begin wi
   assert.equal(new Set(keys).size, keys.length);
   for (const key of keys.slice(2, 4)) assert.ok(key.startsWith(`${budgets.accountKey(one)}.`));
   for (const key of keys.slice(4, 6)) assert.ok(key.startsWith(`${budgets.userKey(1)}.`));
-  const other = createBudgets(readSettings({}), Buffer.from('another key'));
+  const other = createBudgets(readSettings({}), createSecretKey('another key', 'utf8'));
   assert.notEqual(other.accountKey(one), budgets.accountKey(one));
 });
 

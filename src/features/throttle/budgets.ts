@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import { parseEmailAddress } from '../../email-address.ts';
 import type { Counts } from '../../kernel.ts';
 import { networkOf } from '../../network.ts';
@@ -92,7 +92,7 @@ export type Budgets = ReturnType<typeof createBudgets>;
  * The budgets of an instance. The keys of an address are `<address>` and `<address>.<network>`; those of a user, whatever
  * the address is changed to, `<user>.<part>`.
  */
-export function createBudgets(settings: Settings, digestKey: Uint8Array) {
+export function createBudgets(settings: Settings, digestKey: KeyObject) {
   const digest = (...parts: readonly string[]) =>
     createHmac('sha256', digestKey).update(parts.join('\0')).digest('base64url').slice(0, 22);
   const hourly = (max: number): HourlyRule => ({ kind: 'hourly', max });

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** A device from which a user has logged in. */
 export interface Device {
@@ -17,17 +17,17 @@ export function newDeviceId(): string {
   return randomBytes(12).toString('base64url');
 }
 
-const sign = (statement: string, key: Uint8Array) =>
+const sign = (statement: string, key: KeyObject) =>
   createHmac('sha256', key).update(statement).digest('base64url');
 
 /** What a device shows to be known again. It proves nothing else. */
-export function createDeviceToken({ userId, epoch, id }: Device, key: Uint8Array, now: Date): string {
+export function createDeviceToken({ userId, epoch, id }: Device, key: KeyObject, now: Date): string {
   const statement = [userId, epoch, id, Math.floor(now.getTime() / 1000)].join('.');
   return `${statement}.${sign(statement, key)}`;
 }
 
 /** The device that a token names, or undefined for anything that is not a token of ours and of the last 400 days. */
-export function readDeviceToken(token: string, key: Uint8Array, now: Date): Device | undefined {
+export function readDeviceToken(token: string, key: KeyObject, now: Date): Device | undefined {
   const [, statement = '', userId, epoch, id = '', issuedAt, signature = ''] = tokenPattern.exec(token) ?? [];
   if (statement === '') return undefined;
   if (!timingSafeEqual(Buffer.from(signature), Buffer.from(sign(statement, key)))) return undefined;
