@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { RunningServer } from '../server.ts';
 import { print, warn } from './output.ts';
 
-/** Threads for everything but password hashes: files, host names, signatures. */
+/** Threads for everything but password hashes: files, host names, the verification of tokens. */
 const otherThreads = 4;
 /** A process manager's patience, usually 10 s, is not to be used up. */
 const exitAfterMs = 9_700;
@@ -22,7 +22,7 @@ export function addServe(program: Command): void {
       const { readSettings } = await import('../settings.ts');
       const { given, origins } = readEnvironment();
       // Hashes hold the threads of libuv's pool for long, and by default it has four: file access, name look-up and
-      // token signatures would wait behind them. It is made at its first use, so this has to come before.
+      // the verification of tokens would wait behind them. It is made at its first use, so this has to come before.
       process.env.UV_THREADPOOL_SIZE ||= String(readSettings(given).HASH_CONCURRENCY + otherThreads);
       const { startServer } = await import('../server.ts');
 
