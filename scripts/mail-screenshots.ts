@@ -19,7 +19,11 @@ const renderer = createMailRenderer(settings);
 const screens = { desktop: { width: 1024, height: 640 }, phone: { width: 375, height: 640 } };
 const schemes = ['light', 'dark'] as const;
 
-const browser = await startChromium({ fonts: existsSync('/etc/fonts/fonts.conf') ? 'machine' : 'package' });
+const browser = await startChromium({
+  fonts: existsSync('/etc/fonts/fonts.conf') ? 'machine' : 'package',
+  // The logo may be anywhere.
+  hosts: 'all',
+});
 try {
   const { page } = await browser.open(settings.PRODUCT_LOGO_URL ?? settings.PUBLIC_URL);
   for (const language of languages.length > 0 ? languages : renderer.locales) {

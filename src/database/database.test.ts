@@ -97,6 +97,29 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.deepEqual(await names(db), ['bob']);
   });
 
+  test('of single statements that write on the same condition one wins, and one that fails changes nothing', async () => {
+    const db = await openMigrated(await database.createUrl());
+    await add(db, 'free');
+    const take = (name: string) =>
+      db.write(async (one) => {
+        const { numAffectedRows } =
+          await sql`update people set name = ${name} where name = ${'free'}`.execute(one);
+        return numAffectedRows === 1n;
+      });
+    const taken = await Promise.all(Array.from({ length: 20 }, (_, number) => take(`taken by ${number}`)));
+    assert.equal(taken.filter(Boolean).length, 1);
+    assert.deepEqual(await names(db), [`taken by ${taken.indexOf(true)}`]);
+
+    await add(db, 'grace');
+    const clash = sql`update people set email = ${'same@example.org'}`;
+    await assert.rejects(
+      db.write((one) => clash.execute(one)),
+      (error) => isUniqueViolation(error, 'people', 'email'),
+    );
+    const { rows } = await sql`select 1 from people where email = ${'same@example.org'}`.execute(db.read);
+    assert.equal(rows.length, 0);
+  });
+
   test('a read does not see what is not committed', async () => {
     const db = await openMigrated(await database.createUrl());
     const seen: Promise<string[]>[] = [];

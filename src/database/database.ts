@@ -78,6 +78,11 @@ export interface Database {
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 
+  /**
+   * The same for a single statement, which is a transaction by itself: on PostgreSQL one round trip instead of three.
+   */
+  write<T>(statement: (db: Kysely<Tables>) => Promise<T>): Promise<T>;
+
   /** Makes transactions that name the same lock run one after the other, across processes, until they end. */
   lock(tx: Transaction, name: string): Promise<void>;
 

@@ -91,10 +91,19 @@ class PostgresDatabase implements Database {
     this.read = createKysely(this.#pool, options.onError);
   }
 
-  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#untilDecided(() => this.read.transaction().execute(work));
+  }
+
+  write<T>(statement: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
+    return this.#untilDecided(() => statement(this.read));
+  }
+
+  /** Runs it again when the database asks for that, having undone it. */
+  async #untilDecided<T>(run: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.read.transaction().execute(work);
+        return await run();
       } catch (error) {
         if (!isRetryable(error)) throw error;
         if (attempt === TRANSACTION_ATTEMPTS)

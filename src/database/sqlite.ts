@@ -104,7 +104,15 @@ class SqliteDatabase implements Database {
     });
   }
 
-  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#commit(work);
+  }
+
+  write<T>(statement: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
+    return this.#commit(statement);
+  }
+
+  async #commit<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const result = await this.#write.transaction().execute(work);
     // By now others see it, and may build on it: what they commit stands behind it in the log, and is not durable before it.
     await this.#settle();

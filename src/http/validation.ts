@@ -33,6 +33,20 @@ const LOCATIONS: Record<string, string> = {
   headers: 'header',
 };
 
+/** Compiled validators. Every instance of a process has the same schemas, and an Ajv of its own would compile its own each time. */
+const validators = new WeakMap<TSchema, ValidateFunction>();
+const ajv = createAjv();
+
+function compile(schema: TSchema): ValidateFunction {
+  const known = validators.get(schema);
+  if (known !== undefined) return known;
+  const validate = ajv.compile(schema);
+  // Or Ajv would keep it for ever, also when the instance that it was made for is gone.
+  ajv.removeSchema(schema);
+  validators.set(schema, validate);
+  return validate;
+}
+
 /**
  * Makes the validator compiler of our Fastify context. What does not fit becomes a ValidationError with the types and
  * messages of FastAPI and pydantic 2.
@@ -42,6 +56,30 @@ const LOCATIONS: Record<string, string> = {
  * schema does not name are ignored, as FastAPI ignores them.
  */
 export function createValidatorCompiler(): FastifySchemaCompiler<TSchema> {
+  return ({ schema, httpPart = 'body' }) => {
+    const location = LOCATIONS[httpPart] ?? httpPart;
+    const check = (value: unknown) => {
+      // When it is first asked: compiling all schemas takes longer than the rest of a start.
+      const validate = compile(schema);
+      // Fastify validates an absent body as null, and FastAPI takes a null body for an absent one.
+      if (value === null) return { error: new ValidationError([missing([location])]) };
+      if (validate(value)) return { value };
+      return { error: new ValidationError(toIssues(validate.errors ?? [], location, schema)) };
+    };
+    if (location === 'body') return check;
+
+    return (sent: Record<string, unknown>) => {
+      const { value, issues } = readParameters(sent, location, schema);
+      const checked = check(value);
+      if (issues.length === 0) return checked;
+      const unread = new Set(issues.map((issue) => issue.loc[1]));
+      const others = checked.error?.issues.filter((issue) => !unread.has(issue.loc[1] ?? '')) ?? [];
+      return { error: new ValidationError([...issues, ...others].slice(0, MAX_ISSUES)) };
+    };
+  };
+}
+
+function createAjv(): Ajv {
   const ajv = new Ajv({ allErrors: true, strict: true, formats: { email: isEmailAddress } });
   ajv.addKeyword({
     keyword: 'text',
@@ -65,28 +103,7 @@ export function createValidatorCompiler(): FastifySchemaCompiler<TSchema> {
       },
   });
 
-  return ({ schema, httpPart = 'body' }) => {
-    const location = LOCATIONS[httpPart] ?? httpPart;
-    // When it is first asked: compiling all schemas takes longer than the rest of a start.
-    let validate: ValidateFunction | undefined;
-    const check = (value: unknown) => {
-      validate ??= ajv.compile(schema);
-      // Fastify validates an absent body as null, and FastAPI takes a null body for an absent one.
-      if (value === null) return { error: new ValidationError([missing([location])]) };
-      if (validate(value)) return { value };
-      return { error: new ValidationError(toIssues(validate.errors ?? [], location, schema)) };
-    };
-    if (location === 'body') return check;
-
-    return (sent: Record<string, unknown>) => {
-      const { value, issues } = readParameters(sent, location, schema);
-      const checked = check(value);
-      if (issues.length === 0) return checked;
-      const unread = new Set(issues.map((issue) => issue.loc[1]));
-      const others = checked.error?.issues.filter((issue) => !unread.has(issue.loc[1] ?? '')) ?? [];
-      return { error: new ValidationError([...issues, ...others].slice(0, MAX_ISSUES)) };
-    };
-  };
+  return ajv;
 }
 
 /** The name that an answer may show for a field that we do not know. */

@@ -53,6 +53,8 @@ export function createTracing({ kernel, passwords }: Core, url: string): Tracing
   const { db } = kernel;
   const transaction = db.transaction.bind(db);
   db.transaction = (work) => inSpan('database transaction', () => transaction(work));
+  const write = db.write.bind(db);
+  db.write = (statement) => inSpan('database transaction', () => write(statement));
 
   const { queue } = passwords;
   const run = queue.run.bind(queue);

@@ -93,7 +93,7 @@ function watchAnswers(app: FastifyInstance, seen: Set<string>, faults: Set<strin
   app.addHook('onSend', async (request, reply, payload) => {
     const { url } = request.routeOptions;
     if (url === undefined || url === '/openapi.json' || url.startsWith('/docs')) return payload;
-    check ??= readDocument(app).then(createConformanceCheck);
+    check ??= readDocument(app).then(checkOf);
     const route = url.replaceAll(/:(\w+)/g, '{$1}');
     const { method } = request;
     const status = reply.statusCode;
@@ -113,7 +113,16 @@ function watchAnswers(app: FastifyInstance, seen: Set<string>, faults: Set<strin
 }
 
 /** An application without a document has nothing to hold answers against. */
-async function readDocument(app: FastifyInstance): Promise<Document> {
+async function readDocument(app: FastifyInstance): Promise<string> {
   const answer = await app.inject('/openapi.json');
-  return answer.statusCode === 200 ? answer.json() : { paths: {} };
+  return answer.statusCode === 200 ? answer.body : '{"paths":{}}';
+}
+
+const checks = new Map<string, ReturnType<typeof createConformanceCheck>>();
+
+/** Most instances of a process have the same document, and compiling its schemas takes long. */
+function checkOf(document: string): ReturnType<typeof createConformanceCheck> {
+  const check = checks.get(document) ?? createConformanceCheck(JSON.parse(document));
+  checks.set(document, check);
+  return check;
 }

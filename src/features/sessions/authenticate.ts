@@ -58,7 +58,7 @@ export function createAuthenticate(
   function markSeen(sid: string, now: Date): void {
     if (beingSeen.has(sid)) return;
     beingSeen.add(sid);
-    db.transaction((tx) => noteLastSeen(tx, sid, now.toISOString()))
+    db.write((one) => noteLastSeen(one, sid, now.toISOString()))
       .catch((error) => log.warn({ err: error }, 'a last-seen mark was not written'))
       .finally(() => beingSeen.delete(sid));
   }
@@ -69,7 +69,7 @@ export function createAuthenticate(
     if (row.generation_used_at === null && claims.gen === row.generation) {
       // Durable before the request is answered: from now on the parent's days are counted.
       return db
-        .transaction((tx) => noteGenerationUsed(tx, claims.sid, claims.gen, now.toISOString()))
+        .write((one) => noteGenerationUsed(one, claims.sid, claims.gen, now.toISOString()))
         .then(() => authenticated);
     }
     if (now.getTime() - Date.parse(row.last_seen_at) >= lastSeenIntervalMs) markSeen(claims.sid, now);

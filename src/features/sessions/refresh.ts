@@ -78,7 +78,7 @@ export function createRefresh(kernel: Kernel, features: { keys: Keys; throttle: 
   };
 }
 
-/** Decides, and writes in one transaction. `moved` when another request came in between. */
+/** Decides, and writes. `moved` when another request came in between. */
 async function apply(
   kernel: Kernel,
   session: SessionRow,
@@ -89,9 +89,7 @@ async function apply(
   const { db, settings, events, audit } = kernel;
   const time = now.toISOString();
   const change = async (changes: Partial<SessionRow>) =>
-    (await db.transaction((tx) => changeRotation(tx, session, changes)))
-      ? { ...session, ...changes }
-      : 'moved';
+    (await db.write((one) => changeRotation(one, session, changes))) ? { ...session, ...changes } : 'moved';
 
   switch (decideRotation(session, shownGeneration, now, settings.REFRESH_GRACE_SECONDS)) {
     case 'refuse':
@@ -128,7 +126,7 @@ async function apply(
     case 'give': {
       // However many ask at once, the mark only moves on.
       if (session.generation_given_at >= time) return session;
-      const isNoted = await db.transaction((tx) => noteGenerationGiven(tx, session, time));
+      const isNoted = await db.write((one) => noteGenerationGiven(one, session, time));
       return isNoted ? session : 'moved';
     }
     case 'keep':

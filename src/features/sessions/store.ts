@@ -111,12 +111,12 @@ export function findSession(db: Kysely<Tables>, sid: string): Promise<Refreshabl
  * meanwhile, so that the decision no longer holds.
  */
 export async function changeRotation(
-  tx: Transaction,
+  db: Kysely<Tables>,
   decidedOn: SessionRow,
   changes: Partial<SessionRow>,
 ): Promise<boolean> {
   const { id, generation, generation_given_at, generation_used_at } = decidedOn;
-  const result = await tx
+  const result = await db
     .updateTable('sessions')
     .set(changes)
     .where('id', '=', id)
@@ -133,11 +133,11 @@ export async function changeRotation(
  * already; two that only note this at the same time do not stand in each other's way.
  */
 export async function noteGenerationGiven(
-  tx: Transaction,
+  db: Kysely<Tables>,
   { id, generation, generation_used_at }: SessionRow,
   now: string,
 ): Promise<boolean> {
-  const result = await tx
+  const result = await db
     .updateTable('sessions')
     .set({ generation_given_at: now })
     .where('id', '=', id)
@@ -151,12 +151,12 @@ export async function noteGenerationGiven(
 
 /** Notes that a token of this generation was presented. The first note stands. */
 export async function noteGenerationUsed(
-  tx: Transaction,
+  db: Kysely<Tables>,
   sid: string,
   generation: number,
   now: string,
 ): Promise<void> {
-  await tx
+  await db
     .updateTable('sessions')
     .set({ generation_used_at: now, last_seen_at: now })
     .where('id', '=', sid)
@@ -165,8 +165,8 @@ export async function noteGenerationUsed(
     .execute();
 }
 
-export async function noteLastSeen(tx: Transaction, sid: string, now: string): Promise<void> {
-  await tx
+export async function noteLastSeen(db: Kysely<Tables>, sid: string, now: string): Promise<void> {
+  await db
     .updateTable('sessions')
     .set({ last_seen_at: now })
     .where('id', '=', sid)
