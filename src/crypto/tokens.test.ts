@@ -74,6 +74,11 @@ test('HS256 is signed with the secret itself, so that any JWT library verifies i
   }
 });
 
+test('a shared secret that is shorter than what it makes signs nothing', () => {
+  for (const short of ['', 'x'.repeat(31)]) assert.throws(() => sharedSecretKeys(short), RangeError);
+  sharedSecretKeys('ü'.repeat(16));
+});
+
 test('a refresh token says what the contract says; asked for again, it is the same text', async () => {
   const keys = sharedSecretKeys(secret);
   const token = await createRefreshToken(subject, keys);

@@ -84,8 +84,12 @@ function importKey(key: KeyObject): KeyObject | CryptoKey {
   return imported;
 }
 
-/** Keys for HS256 with a shared secret, as the reference signs. */
+/**
+ * Keys for HS256 with a shared secret, as the reference signs.
+ * @throws RangeError for a secret of less than 32 bytes (RFC 7518, 3.2).
+ */
 export function sharedSecretKeys(secretKey: string): TokenKeys {
+  if (Buffer.byteLength(secretKey) < 32) throw new RangeError('A shared secret needs 32 bytes or more');
   const signing = { kid: undefined, algorithm: 'HS256', key: createSecretKey(secretKey, 'utf8') } as const;
   return {
     signing,

@@ -307,6 +307,34 @@ describe('SQLite', () => {
       assert.equal(await counterValue(db, 'a'), 1);
     });
 
+    for (const url of ['file', ':memory:']) {
+      test(`a long transaction lets the event loop turn, and nobody see what it has not committed (${url})`, async () => {
+        const db = await open(url === 'file' ? await createUrl() : 'sqlite::memory:');
+        await db.migrate([counters]);
+        const slowly = sql`with recursive n (i) as (select 1 union all select i + 1 from n where i < 20000)
+          select count(*) from n`;
+        let turns = 0;
+        let isOver = false;
+        const turn = () => {
+          turns++;
+          if (!isOver) setImmediate(turn);
+        };
+        setImmediate(turn);
+        const seen: Promise<number | undefined>[] = [];
+        await db.transaction(async (tx) => {
+          for (let statement = 0; statement < 10; statement++) {
+            await sql`update counters set value = value + 1 where name = 'a'`.execute(tx);
+            await slowly.execute(tx);
+            if (statement < 9) seen.push(counterValue(db, 'a'));
+          }
+        });
+        isOver = true;
+        assert.ok(turns > 5, `${turns} turns`);
+        assert.deepEqual(new Set(await Promise.all(seen)), new Set([url === 'file' ? 0 : 10]));
+        assert.equal(await counterValue(db, 'a'), 10);
+      });
+    }
+
     test('a transaction that waits for itself fails instead of hanging', async () => {
       const db = await open(await createUrl(), 50);
       await db.migrate([counters]);

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type BetterSqlite3 from 'better-sqlite3';
 import {
   CompiledQuery,
@@ -20,6 +20,8 @@ export interface SqliteOptions {
 }
 
 const STATEMENTS_KEPT = 200;
+/** How long a transaction may hold the event loop before others have their turn. */
+const TURN_MS = 1;
 /** How long the log may grow before a commit writes it into the database: SQLite's own figure. */
 const CHECKPOINT_PAGES = 1000;
 
@@ -51,6 +53,8 @@ export class SqliteConnection implements DatabaseConnection {
   readonly #readOnly: boolean;
   readonly #waitMs: number;
   #checkpointsAllowed = true;
+  /** When the present turn of a transaction began, on the clock of `performance.now()`. */
+  #turnBegan = 0;
   readonly #statements = new Map<string, { statement: Statement; booleans: readonly string[] }>();
 
   constructor(handle: BetterSqlite3.Database, readOnly: boolean, waitMs: number) {
@@ -63,11 +67,21 @@ export class SqliteConnection implements DatabaseConnection {
     return this.#handle.inTransaction;
   }
 
-  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    return this.run(query, performance.now() + this.#waitMs) as Promise<QueryResult<R>>;
+  async begin(deadline: number): Promise<void> {
+    await this.#run(CompiledQuery.raw('begin immediate'), deadline);
+    this.#turnBegan = performance.now();
   }
 
-  run(query: CompiledQuery, deadline: number): Promise<QueryResult<unknown>> {
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    // SQLite answers at once, so that a transaction would be a single turn of the event loop, however many statements it has.
+    if (this.inTransaction && performance.now() - this.#turnBegan > TURN_MS) {
+      await nextTurn();
+      this.#turnBegan = performance.now();
+    }
+    return this.#run(query, performance.now() + this.#waitMs) as Promise<QueryResult<R>>;
+  }
+
+  #run(query: CompiledQuery, deadline: number): Promise<QueryResult<unknown>> {
     const parameters = query.parameters.map((value) => (typeof value === 'boolean' ? Number(value) : value));
     return untilUnlocked(deadline, () => {
       const { statement, booleans } = this.#prepare(query.sql);
@@ -214,7 +228,7 @@ class SqliteDriver implements Driver {
   async beginTransaction(connection: SqliteConnection): Promise<void> {
     // One that could not be rolled back may still be open.
     await this.rollbackTransaction(connection);
-    await connection.run(CompiledQuery.raw('begin immediate'), this.#deadline);
+    await connection.begin(this.#deadline);
   }
 
   async commitTransaction(connection: SqliteConnection): Promise<void> {
