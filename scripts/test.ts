@@ -56,6 +56,8 @@ run(`Tests (node --test, ${files.length} files)`, process.execPath, [
   '--test-global-setup=test/support/global-setup.ts',
   // Many tests wait for processes, pages and clocks more than for a core.
   `--test-concurrency=${Math.max(5, availableParallelism())}`,
+  // A test that waits for what never comes fails, and the run ends.
+  '--test-timeout=300000',
   '--test-reporter=spec',
   '--test-reporter-destination=stdout',
   '--test-reporter=./scripts/count-reporter.ts',

@@ -3,15 +3,21 @@ import type { TestContext } from 'node:test';
 import { DoorwardError } from '../../src/errors.ts';
 import { assertFailure, claimsOf, type Instance, onInstances } from '../support/instances.ts';
 
-/** Counts the transactions of an instance from now on; `before` is called before each. */
-function watchTransactions(t: TestContext, { doorward }: Instance, before = async () => {}) {
+/** Counts what an instance writes from now on, in transactions or by single statements; `before` is called before each. */
+function watchWrites(t: TestContext, { doorward }: Instance, before = async () => {}) {
   const { db } = doorward.kernel;
-  const transaction = db.transaction.bind(db);
-  const watched = t.mock.method(db, 'transaction', async (work: Parameters<typeof transaction>[0]) => {
-    await before();
-    return transaction(work);
-  });
-  return () => watched.mock.callCount();
+  const { transaction, write } = { transaction: db.transaction.bind(db), write: db.write.bind(db) };
+  const watched = [
+    t.mock.method(db, 'transaction', async (work: Parameters<typeof transaction>[0]) => {
+      await before();
+      return transaction(work);
+    }),
+    t.mock.method(db, 'write', async (statement: Parameters<typeof write>[0]) => {
+      await before();
+      return write(statement);
+    }),
+  ];
+  return () => watched.reduce((count, { mock }) => count + mock.callCount(), 0);
 }
 
 /** What is written beside a request is written in a moment. */
@@ -28,7 +34,7 @@ onInstances('that a generation came into use is durable before the request is an
   const b = await s.open();
   const user = await a.signIn();
   const held = Promise.withResolvers<void>();
-  watchTransactions(s.t, a, () => held.promise);
+  watchWrites(s.t, a, () => held.promise);
   let isAnswered = false;
   const asking = a.me(user.access_token).then((answer) => {
     isAnswered = true;
@@ -47,7 +53,7 @@ onInstances('the guard writes once a generation and once a minute, and not other
   const a = await s.open();
   const user = await a.signIn();
   const seenAt = async () => (await a.session(user.access_token))?.last_seen_at;
-  const count = watchTransactions(s.t, a);
+  const count = watchWrites(s.t, a);
   for (let request = 0; request < 5; request++) await a.me(user.access_token);
   assert.equal(count(), 1, 'the first request of the generation');
 
@@ -80,7 +86,7 @@ onInstances('a last-seen mark that cannot be written fails no request', async (s
   const user = await a.signIn();
   await a.me(user.access_token);
   s.advance(61);
-  const count = watchTransactions(s.t, a, () => Promise.reject(new DoorwardError('database_unavailable')));
+  const count = watchWrites(s.t, a, () => Promise.reject(new DoorwardError('database_unavailable')));
   for (let request = 0; request < 3; request++) {
     assert.equal((await a.me(user.access_token)).status, 200);
     await new Promise(setImmediate);
@@ -92,7 +98,7 @@ onInstances('a generation whose use cannot be noted is not served', async (s) =>
   const a = await s.open();
   const user = await a.signIn();
   let isAway = true;
-  watchTransactions(s.t, a, async () => {
+  watchWrites(s.t, a, async () => {
     if (isAway) throw new DoorwardError('database_unavailable');
   });
   const answer = await a.me(user.access_token);

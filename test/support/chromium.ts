@@ -54,10 +54,14 @@ export async function startChromium({
   });
   return {
     open: async (origin, { alsoAllowed = [], ...options } = {}) =>
-      openPage(await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options }), [
-        origin,
-        ...alsoAllowed,
-      ]),
+      openPage(
+        await browser.newContext({
+          viewport: { width: 1280, height: 900 },
+          reducedMotion: 'reduce',
+          ...options,
+        }),
+        [origin, ...alsoAllowed],
+      ),
     screenshot,
     async close() {
       await browser.close();

@@ -117,7 +117,7 @@ async function inspect(
       for (const until = Date.now() + restMs; Date.now() < until && (await isWider()); );
       if (await isWider()) found.push(`${name} is wider than ${width} px`);
       await page.evaluate(rest);
-      if (process.env.NOSHOT !== "1") await browser.screenshot(page, `pages/${name}-${width}-${colorScheme}`);
+      if (process.env.NOSHOT !== '1') await browser.screenshot(page, `pages/${name}-${width}-${colorScheme}`);
     }
     const axe = new AxeBuilder({ page }).setLegacyMode();
     // Dark is the same page in other colours.
