@@ -120,6 +120,26 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.equal(rows.length, 0);
   });
 
+  test('what a transaction began and did not wait for is never written outside of it', async () => {
+    const db = await openMigrated(await database.createUrl());
+    for (let round = 0; round < 50; round++) {
+      const strays: Promise<unknown>[] = [];
+      const failing = db.transaction(async (tx) => {
+        for (let stray = 0; stray < 5; stray++)
+          strays.push(
+            sql`insert into people (name, email) values ('stray', ${`${round} ${stray}`})`
+              .execute(tx)
+              .catch(() => {}),
+          );
+        for (let turn = 0; turn < round % 5; turn++) await strays[turn];
+        throw new Error('failed');
+      });
+      await assert.rejects(failing, /failed/);
+      await Promise.all([...strays, add(db, `ada ${round}`)]);
+    }
+    assert.ok((await names(db)).every((name) => name !== 'stray'));
+  });
+
   test('a read does not see what is not committed', async () => {
     const db = await openMigrated(await database.createUrl());
     const seen: Promise<string[]>[] = [];

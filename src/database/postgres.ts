@@ -418,14 +418,14 @@ class PostgresDriver implements Driver {
 
   async commitTransaction(connection: PostgresConnection): Promise<void> {
     // PostgreSQL answers COMMIT with ROLLBACK when a statement failed and `work` went on as if it had not.
-    if ((await connection.query(CompiledQuery.raw('commit'))).command === 'ROLLBACK') {
+    if ((await connection.end('commit')).command === 'ROLLBACK') {
       throw new AbortedTransactionError();
     }
   }
 
   async rollbackTransaction(connection: PostgresConnection): Promise<void> {
     try {
-      await connection.executeQuery(CompiledQuery.raw('rollback'));
+      await connection.end('rollback');
     } catch (error) {
       // The caller is to learn the first error, not this one.
       connection.broken = true;
@@ -444,12 +444,20 @@ class PostgresConnection implements DatabaseConnection {
   readonly #client: pg.PoolClient;
   /** Whether the pool is to drop the connection rather than to give it to the next one. */
   broken = false;
+  /** Whether what was done on it is over, after which a statement that nobody waited for must not be run. */
+  #isOver = false;
 
   constructor(client: pg.PoolClient) {
     this.#client = client;
   }
 
-  async query(query: CompiledQuery): Promise<pg.QueryResult> {
+  /** Ends the transaction. */
+  end(statement: 'commit' | 'rollback'): Promise<pg.QueryResult> {
+    this.#isOver = true;
+    return this.#query(CompiledQuery.raw(statement));
+  }
+
+  async #query(query: CompiledQuery): Promise<pg.QueryResult> {
     try {
       const name = preparedStatements.get(query.sql);
       const statement = { text: query.sql, values: [...query.parameters] };
@@ -462,7 +470,8 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const { command, rowCount, rows } = await this.query(query);
+    if (this.#isOver) throw new Error('The transaction is over');
+    const { command, rowCount, rows } = await this.#query(query);
     const writes =
       command === 'INSERT' || command === 'UPDATE' || command === 'DELETE' || command === 'MERGE';
     return writes ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };
@@ -474,6 +483,7 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   release(): void {
+    this.#isOver = true;
     this.#client.release(this.broken);
   }
 }

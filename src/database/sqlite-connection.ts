@@ -20,6 +20,7 @@ export interface SqliteOptions {
 }
 
 const STATEMENTS_KEPT = 200;
+const needsTransaction = 'Writing takes a transaction';
 /** How long a transaction may hold the event loop before others have their turn. */
 const TURN_MS = 1;
 /** How long the log may grow before a commit writes it into the database: SQLite's own figure. */
@@ -53,6 +54,8 @@ export class SqliteConnection implements DatabaseConnection {
   readonly #readOnly: boolean;
   readonly #waitMs: number;
   #checkpointsAllowed = true;
+  /** Counts transactions. */
+  #transaction = 0;
   /** When the present turn of a transaction began, on the clock of `performance.now()`. */
   #turnBegan = 0;
   readonly #statements = new Map<string, { statement: Statement; booleans: readonly string[] }>();
@@ -68,29 +71,36 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   async begin(deadline: number): Promise<void> {
-    await this.#run(CompiledQuery.raw('begin immediate'), deadline);
+    const { statement } = this.#prepare('begin immediate');
+    await untilUnlocked(deadline, () => statement.run());
+    this.#transaction++;
     this.#turnBegan = performance.now();
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    // SQLite answers at once, so that a transaction would be a single turn of the event loop, however many statements it has.
-    if (this.inTransaction && performance.now() - this.#turnBegan > TURN_MS) {
-      await nextTurn();
-      this.#turnBegan = performance.now();
-    }
-    return this.#run(query, performance.now() + this.#waitMs) as Promise<QueryResult<R>>;
-  }
-
-  #run(query: CompiledQuery, deadline: number): Promise<QueryResult<unknown>> {
+    if (!this.#readOnly && this.inTransaction) await this.#takeTurn();
     const parameters = query.parameters.map((value) => (typeof value === 'boolean' ? Number(value) : value));
-    return untilUnlocked(deadline, () => {
+    return untilUnlocked(performance.now() + this.#waitMs, () => {
       const { statement, booleans } = this.#prepare(query.sql);
+      if (!statement.readonly && !this.inTransaction) throw new Error(needsTransaction);
       if (!statement.reader)
         return { rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) };
       const rows = statement.all(...parameters);
       if (booleans.length > 0) for (const row of rows) restoreBooleans(row, booleans);
-      return { rows };
+      return { rows: rows as R[] };
     });
+  }
+
+  /**
+   * Gives way where the transaction has held the event loop long enough: SQLite answers at once, so that it would be a single
+   * turn, however many statements it has. A statement that nobody waited for is not run in somebody else's transaction.
+   */
+  async #takeTurn(): Promise<void> {
+    if (performance.now() - this.#turnBegan <= TURN_MS) return;
+    const transaction = this.#transaction;
+    await nextTurn();
+    if (this.#transaction !== transaction) throw new Error('The transaction is over');
+    this.#turnBegan = performance.now();
   }
 
   /** The first row for one parameter, read at once. Throws what SQLite throws. */
@@ -161,7 +171,7 @@ export class SqliteConnection implements DatabaseConnection {
     let prepared = this.#statements.get(text);
     if (prepared === undefined) {
       const statement = this.#handle.prepare<unknown[], Row>(text);
-      if (this.#readOnly && !statement.readonly) throw new Error('Writing takes a transaction');
+      if (this.#readOnly && !statement.readonly) throw new Error(needsTransaction);
       const columns = statement.reader ? statement.columns() : [];
       const booleans = columns
         .filter(({ type }) => type?.toLowerCase() === 'boolean')
