@@ -223,7 +223,9 @@ export function linkIn(mail: Pick<ReceivedMail, 'text' | 'html'>): { link: strin
 /** The code that a person finds in the mail, as they would type it. */
 export function codeIn(mail: Pick<ReceivedMail, 'text' | 'html'>): string {
   const visible = (part: string) =>
-    decode(part.replace(/<(style|title)[\s\S]*?<\/\1>/g, ' ').replace(/<[^>]*>/g, ' '));
+    decode(part.replace(/<(style|title)[\s\S]*?<\/\1>/g, ' ').replace(/<[^>]*>/g, ' '))
+      // One token in some thousand has six digits in a row.
+      .replaceAll(/https?:\/\/\S+/g, ' ');
   return inBoth(mail, (part) =>
     /(?<![\d#])\d{3}[ \u00a0]?\d{3}(?!\d)/.exec(visible(part))?.[0]?.replace(/\D/g, ''),
   );
