@@ -4,6 +4,7 @@ import fs, { existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import workerThreads from 'node:worker_threads';
 import BetterSqlite3 from 'better-sqlite3';
 import { sql } from 'kysely';
 import pg from 'pg';
@@ -70,6 +71,11 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
     await sleep(5);
   }
 }
+
+const texts: Migration = { id: '0002-texts', statements: (ddl) => [`create table texts (text ${ddl.text})`] };
+/** Adds more pages to the log than it may have before it is written into the database. */
+const growLog = sql`insert into texts select hex(randomblob(3000)) from
+  (with recursive n(i) as (select 1 union all select i + 1 from n where i < 900) select i from n)`;
 
 async function counterValue(db: Database, name: string): Promise<number | undefined> {
   const { rows } = await sql<{ value: number }>`select value from counters where name = ${name}`.execute(
@@ -212,11 +218,15 @@ describe('SQLite', () => {
       const path = url.slice('sqlite:'.length);
       const db = await open(url, 50);
       disk.release();
-      await db.migrate([counters]);
+      await db.migrate([counters, texts]);
       const rewritten = t.mock.method(fs, 'fdatasyncSync');
       syncBuiltinESMExports();
       disk.fail();
-      await assert.rejects(increment(db, 'a'), unavailable);
+      const before = statSync(path).mtimeMs;
+      await assert.rejects(
+        db.transaction((tx) => growLog.execute(tx)),
+        unavailable,
+      );
       const asleep = (connection: BetterSqlite3.Database) => {
         connection.exec('begin immediate');
         return () => connection.close();
@@ -226,16 +236,15 @@ describe('SQLite', () => {
       await assert.rejects(increment(db, 'a'), unavailable);
       wake();
       assert.equal(rewritten.mock.callCount(), 0);
-      const before = statSync(path).mtimeMs;
-      await sleep(5);
-      const large = sql`insert into counters (name, value) select hex(randomblob(3000)), 1 from
-        (with recursive n(i) as (select 1 union all select i + 1 from n where i < 900) select i from n)`;
-      await db.transaction((tx) => large.execute(tx));
-      assert.equal(rewritten.mock.callCount(), 1);
+      await sleep(200);
       assert.equal(statSync(path).mtimeMs, before, 'no checkpoint was made of a log with a gap');
+      await increment(db, 'a');
+      assert.equal(rewritten.mock.callCount(), 1);
       disk.release();
-      await db.transaction((tx) => large.execute(tx));
-      assert.ok(statSync(path).mtimeMs > before, 'with the log whole again they are');
+      await until(async () => {
+        await increment(db, 'b');
+        return statSync(path).mtimeMs > before;
+      });
       assert.equal(await counterValue(db, 'a'), 1);
     });
 
@@ -255,6 +264,55 @@ describe('SQLite', () => {
       disk.release();
       await db.transaction((tx) => db.scrub(tx));
       await until(() => statSync(`${path}-wal`).size === 0);
+    });
+
+    test('a long log is written into the database beside those who write, and begins anew', async () => {
+      const errors: unknown[] = [];
+      const url = await createUrl();
+      const path = url.slice('sqlite:'.length);
+      const db = await openDatabase({ url, onError: (error) => errors.push(error) });
+      await db.migrate([counters, texts]);
+      const before = statSync(path).mtimeMs;
+      await db.transaction((tx) => growLog.execute(tx));
+      // Whoever writes without a pause leaves no moment at which the database would have all of the log.
+      let isLong = true;
+      const writing = Promise.all(
+        ['a', 'b'].map(async (name) => {
+          while (isLong) await increment(db, name);
+        }),
+      );
+      const watch = new BetterSqlite3(path);
+      const logPages = () => (watch.pragma('wal_checkpoint(noop)') as { log: number }[])[0]?.log ?? 0;
+      await until(() => logPages() < 1000);
+      isLong = false;
+      watch.close();
+      await writing;
+      assert.ok(statSync(path).mtimeMs > before);
+      await db.close();
+      assert.deepEqual(errors, []);
+    });
+
+    test('where a thread cannot start the log is written into the database all the same', async (t) => {
+      // What is no constructor throws.
+      t.mock.method(workerThreads, 'Worker', () => {});
+      syncBuiltinESMExports();
+      t.after(() => {
+        t.mock.restoreAll();
+        syncBuiltinESMExports();
+      });
+      const errors: unknown[] = [];
+      const url = await createUrl();
+      const path = url.slice('sqlite:'.length);
+      const db = await openDatabase({ url, onError: (error) => errors.push(error) });
+      await db.migrate([counters, texts]);
+      const before = statSync(path).mtimeMs;
+      await db.transaction((tx) => growLog.execute(tx));
+      await until(async () => {
+        await increment(db, 'a');
+        return statSync(path).mtimeMs > before;
+      });
+      await db.close();
+      assert.match(String(errors), /^TypeError: .* is not a constructor$/);
     });
 
     test('a path that is a link to the file', async () => {

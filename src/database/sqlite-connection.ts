@@ -23,8 +23,6 @@ const STATEMENTS_KEPT = 200;
 const needsTransaction = 'Writing takes a transaction';
 /** How long a transaction may hold the event loop before others have their turn. */
 const TURN_MS = 1;
-/** How long the log may grow before a commit writes it into the database: SQLite's own figure. */
-const CHECKPOINT_PAGES = 1000;
 
 /**
  * The file's `user_version`: whether something deleted may still be readable in it. `secure_delete` overwrites what is
@@ -53,7 +51,6 @@ export class SqliteConnection implements DatabaseConnection {
   readonly #handle: BetterSqlite3.Database;
   readonly #readOnly: boolean;
   readonly #waitMs: number;
-  #checkpointsAllowed = true;
   /** Counts transactions. */
   #transaction = 0;
   /** When the present turn of a transaction began, on the clock of `performance.now()`. */
@@ -134,16 +131,19 @@ export class SqliteConnection implements DatabaseConnection {
     }
   }
 
-  /** Whether commits may write the log into the database, and `emptyLog` do so. */
-  allowCheckpoints(areAllowed: boolean): void {
-    if (areAllowed === this.#checkpointsAllowed) return;
-    this.#checkpointsAllowed = areAllowed;
-    this.#handle.pragma(`wal_autocheckpoint = ${areAllowed ? CHECKPOINT_PAGES : 0}`);
+  /** How many pages the log of writes has; those that the database has by now count until the log begins anew. */
+  get logPages(): number {
+    const [{ log } = { log: 0 }] = this.#handle.pragma('wal_checkpoint(noop)') as { log: number }[];
+    return log;
   }
 
-  /** Writes the log of writes into the database and empties it. False while somebody reads from it. */
+  /** Writes what the log of writes has into the database, as far as nobody reads what was before. */
+  writeLogBack(): void {
+    this.#handle.pragma('wal_checkpoint(passive)');
+  }
+
+  /** Writes the log into the database and empties it. False while somebody reads from it. */
   emptyLog(): boolean {
-    if (!this.#checkpointsAllowed) return false;
     const [{ busy } = { busy: 1 }] = this.#handle.pragma('wal_checkpoint(truncate)') as { busy: number }[];
     return busy === 0;
   }

@@ -11,6 +11,7 @@ import {
   sql,
 } from 'kysely';
 import { DoorwardError } from '../errors.ts';
+import { Checkpointer } from './checkpointer.ts';
 import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
 import { databaseError, isLocked } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
@@ -81,6 +82,7 @@ class SqliteDatabase implements Database {
   readonly #write: Kysely<Tables>;
   readonly #writing = new Mutex();
   readonly #wal: WalSync;
+  readonly #checkpointer: Checkpointer;
   #opening: Promise<Connections> | undefined;
   #connections: Connections | undefined;
   #closed = false;
@@ -96,6 +98,13 @@ class SqliteDatabase implements Database {
       async () => `${(await this.#open()).writer.file}-wal`,
       (work) => this.#inTurn((writer) => writer.alone(work)),
     );
+    this.#checkpointer = new Checkpointer({
+      path,
+      logPages: () => this.#connections?.reader.logPages ?? 0,
+      inTurn: (work) => this.#inTurn(work),
+      isLogWhole: () => !this.#wal.hasFailed,
+      onError: options.onError,
+    });
     this.read = createKysely({
       open: async () => (await this.#open()).reader,
       // One connection for all: a read that did not wait for its turn would see what is not committed.
@@ -205,10 +214,13 @@ class SqliteDatabase implements Database {
     } catch (cause) {
       const reason = 'what was committed may not be on disk';
       throw new DoorwardError('database_unavailable', { reason, cause });
-    } finally {
-      // A checkpoint that is cut off by a crash is finished from the log, which therefore must be whole.
-      this.#connections?.writer.allowCheckpoints(!this.#wal.hasFailed);
     }
+    this.#checkpointer.consider();
+  }
+
+  /** False while somebody reads from the log, and while it may have a gap. */
+  #emptyLog(writer: SqliteConnection): boolean {
+    return !this.#wal.hasFailed && writer.emptyLog();
   }
 
   #scrubIn(ms: number): void {
@@ -216,7 +228,7 @@ class SqliteDatabase implements Database {
     const again = () => this.#scrubIn(Math.min(2 * ms, SCRUB_LONGEST_DELAY_MS));
     this.#scrubTimer = setTimeout(() => {
       this.#scrubTimer = undefined;
-      this.#inTurn((writer) => writer.emptyLog()).then(
+      this.#inTurn((writer) => this.#emptyLog(writer)).then(
         (isEmpty) => isEmpty || again(),
         (error) => {
           this.#options.onError(error);
@@ -231,15 +243,15 @@ class SqliteDatabase implements Database {
   async #rewrite(maxBytes: number): Promise<void> {
     if ((await this.#open()).writer.fileState !== fileStates.toRewrite) return;
     await this.#inTurn((writer) => {
-      if (writer.emptyLog() && statSync(this.#path).size <= maxBytes) writer.rewrite();
+      if (this.#emptyLog(writer) && statSync(this.#path).size <= maxBytes) writer.rewrite();
     });
   }
 
-  async #inTurn<T>(work: (writer: SqliteConnection) => T): Promise<T> {
+  async #inTurn<T>(work: (writer: SqliteConnection) => T | Promise<T>): Promise<T> {
     const { writer } = await this.#open();
     await this.#writing.acquire(this.#options.waitMs);
     try {
-      return work(writer);
+      return await work(writer);
     } catch (error) {
       throw databaseError(error);
     } finally {
@@ -294,6 +306,7 @@ class SqliteDatabase implements Database {
     if (this.#closing) return;
     this.#closing = true;
     clearTimeout(this.#scrubTimer);
+    await this.#checkpointer.close();
     if (this.#connections !== undefined) await this.tidy().catch(this.#options.onError);
     if (this.#wal.hasFailed) await this.#settle().catch(this.#options.onError);
     this.#closed = true;
@@ -364,6 +377,8 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
       configure(writer);
       // What is deleted is overwritten, not only forgotten.
       writer.pragma('secure_delete = on');
+      // The `Checkpointer` does it.
+      writer.pragma('wal_autocheckpoint = 0');
       const reader = new BetterSqlite3(path, { timeout: 0, readonly: true });
       configure(reader);
       // A search reads tens of thousands of rows that lie apart; a system call for each would double its time.

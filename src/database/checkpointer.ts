@@ -1,0 +1,99 @@
+import { Worker } from 'node:worker_threads';
+import type { SqliteConnection } from './sqlite-connection.ts';
+
+/** How long the log of writes may grow before it is written into the database: SQLite's own figure. */
+const CHECKPOINT_PAGES = 1000;
+/** How often a commit looks how long it is, and how soon after a checkpoint that somebody who reads did not let through. */
+const LOOK_MS = 100;
+const LOOK_AGAIN_MS = 1000;
+/** Compiled or not, the thread's file stands beside this one. */
+const threadFile = new URL(`checkpoint-thread${/\.\w+$/.exec(import.meta.url)?.[0]}`, import.meta.url);
+
+interface CheckpointerOptions {
+  /** The database's file. */
+  readonly path: string;
+  /** How many pages the log has. */
+  readonly logPages: () => number;
+  /** Runs the work while nobody of this process writes. */
+  readonly inTurn: <T>(work: (writer: SqliteConnection) => T | Promise<T>) => Promise<T>;
+  /** Whether the log can have no gap: a checkpoint that is cut off by a crash is finished from it. */
+  readonly isLogWhole: () => boolean;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Writes the log of writes (WAL) into the database on a thread of its own, which starts with the first time. It copies a
+ * thousand pages and waits for the disk twice; within a commit, where SQLite does it, everybody would wait.
+ */
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  #running: Promise<void> | undefined;
+  /** When to look next, on the clock of `performance.now()`. */
+  #nextLook = 0;
+  #closed = false;
+  #thread: Worker | undefined;
+  #answer: PromiseWithResolvers<boolean> | undefined;
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+  }
+
+  /** Begins if the log is long. To be called when all that was committed is on disk. */
+  consider(): void {
+    const now = performance.now();
+    if (this.#closed || this.#running !== undefined || now < this.#nextLook) return;
+    this.#nextLook = now + LOOK_MS;
+    this.#running = this.#run()
+      .catch(this.#options.onError)
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** Waits for what is under way, and begins no more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    if (this.#thread !== undefined) await this.#ask('close').catch(this.#options.onError);
+  }
+
+  async #run(): Promise<void> {
+    const { logPages, inTurn, isLogWhole, onError } = this.#options;
+    if (logPages() < CHECKPOINT_PAGES) return;
+    try {
+      if (await this.#ask('pass')) return;
+      // What was added meanwhile is little, and while nobody writes it is all: the next to write begins at the log's start.
+      if (await inTurn(() => isLogWhole() && this.#ask('pass'))) return;
+    } catch (error) {
+      onError(error);
+      // Threads may not be allowed here.
+      await inTurn((writer) => isLogWhole() && writer.writeLogBack());
+    }
+    this.#nextLook = performance.now() + LOOK_AGAIN_MS;
+  }
+
+  /** Resolves to whether the database has the whole log. */
+  #ask(what: 'pass' | 'close'): Promise<boolean> {
+    this.#thread ??= this.#start();
+    const answer = Promise.withResolvers<boolean>();
+    this.#answer = answer;
+    // The process waits for an answer, but not for a thread that has nothing to do.
+    this.#thread.ref();
+    this.#thread.postMessage(what);
+    return answer.promise;
+  }
+
+  #start(): Worker {
+    const thread = new Worker(threadFile, { workerData: this.#options.path, execArgv: [] });
+    thread.on('message', (isWhole: boolean) => {
+      thread.unref();
+      this.#answer?.resolve(isWhole);
+    });
+    thread.on('error', (error) => this.#answer?.reject(error));
+    thread.on('exit', () => {
+      this.#thread = undefined;
+      this.#answer?.reject(new Error('The thread that writes the log into the database has ended'));
+    });
+    return thread;
+  }
+}
