@@ -15,17 +15,14 @@ const unavailableSqliteCode =
   /^SQLITE_(BUSY|LOCKED|PROTOCOL|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|NOMEM)(_|$)/;
 const unavailableNetworkCode =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EMFILE)$/;
-/**
- * What pg, pg-pool and better-sqlite3 say of lost, late and closed connections; these errors carry no code. And what
- * PostgreSQL says on a connection that prepared a statement before a newer version of Doorward changed the table.
- */
+/** What pg, pg-pool and better-sqlite3 say of lost, late and closed connections; these errors carry no code. */
 const unavailableMessage =
-  /cached plan must not change result type|Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|Query read timeout|after calling end on the pool|database connection is not open/;
+  /Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|Query read timeout|after calling end on the pool|database connection is not open/;
 
 /** The error as it is, or DoorwardError `database_unavailable` around it if the database cannot serve now. */
 export function databaseError(error: unknown): unknown {
   if (error instanceof DoorwardError || !(error instanceof Error)) return error;
-  if (!isUnavailable(error)) return error;
+  if (!isUnavailable(error) && !isStalePlan(error)) return error;
   return new DoorwardError('database_unavailable', { reason: error.message, cause: error });
 }
 
@@ -34,9 +31,18 @@ export function isLocked(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED|PROTOCOL)(_|$)/.test(codeOf(error));
 }
 
-/** Whether PostgreSQL undid a transaction only because of others: serialization failure or deadlock. */
+/** Whether PostgreSQL undid a transaction only because of others: serialization failure, deadlock, a table that changed. */
 export function isRetryable(error: unknown): boolean {
-  return codeOf(error) === '40001' || codeOf(error) === '40P01';
+  return codeOf(error) === '40001' || codeOf(error) === '40P01' || isStalePlan(error);
+}
+
+/**
+ * Whether a connection had prepared the statement before a newer version of Doorward changed the table. Also of what
+ * `databaseError` made of that.
+ */
+export function isStalePlan(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.message === 'cached plan must not change result type' || isStalePlan(error.cause);
 }
 
 /**

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -20,8 +19,9 @@ import {
 import type pg from 'pg';
 import { DoorwardError } from '../errors.ts';
 import type { Database, Ddl, Migration, PendingMigration, PoolUse, Tables, Transaction } from './database.ts';
-import { databaseError, isRetryable } from './database-errors.ts';
+import { databaseError, isRetryable, isStalePlan } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
+import { PreparedStatements } from './prepared-statements.ts';
 
 export interface PostgresOptions {
   readonly poolSize: number;
@@ -82,13 +82,14 @@ class PostgresDatabase implements Database {
   readonly #url: string;
   readonly #options: PostgresOptions;
   readonly #pool: pg.Pool;
+  readonly #prepared = new PreparedStatements();
   #closing: Promise<void> | undefined;
 
   constructor(url: string, options: PostgresOptions) {
     this.#url = url;
     this.#options = options;
     this.#pool = createPool(url, STATEMENT_TIMEOUT_MS, options);
-    this.read = createKysely(this.#pool, options.onError);
+    this.read = createKysely(this.#pool, this.#prepared, options.onError);
   }
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -124,7 +125,6 @@ class PostgresDatabase implements Database {
     values: readonly number[],
   ) {
     const any = `select * from "${table}" where "${column}" = any($1) order by random() limit 1 for update`;
-    prepare(`${any} skip locked`);
     for (const text of [`${any} skip locked`, any]) {
       // A row that changed since the statement began is returned as it has become (READ COMMITTED).
       const { rows } = await tx.executeQuery<Selectable<Tables[Name]>>(
@@ -145,7 +145,6 @@ class PostgresDatabase implements Database {
     const last = texts.pop();
     const others = texts.map((text, index) => `write_${index} as (${text})`);
     const text = others.length === 0 ? String(last) : `with ${others.join(', ')} ${last}`;
-    prepare(text);
     return async (tx: Transaction, parameters: readonly (readonly unknown[])[]) => {
       await tx.executeQuery(CompiledQuery.raw(text, parameters.flat()));
     };
@@ -154,18 +153,19 @@ class PostgresDatabase implements Database {
   keyedRead<Row>(query: string): (key: string) => Promise<Row | undefined> {
     const text = query.replace(/=\s*key_placeholder/, '= any($1)');
     if (text === query) throw new Error('A keyed read needs `= key_placeholder`');
-    const name = nameOf(text);
-    return shareRoundTrips(this.#options.waitMs, async (keys) => {
+    const readOnce = async (keys: string[]): Promise<Map<string, Row>> => {
       const client = await connect(this.#pool);
       try {
-        const { rows } = await client.query({ name, text, values: [keys] });
+        const { rows } = await client.query({ name: this.#prepared.nameOf(text), text, values: [keys] });
         client.release();
         return new Map(rows.map((row) => [row.lookup_key, row]));
       } catch (error) {
         client.release(true);
+        if (isStalePlan(error)) this.#prepared.forget();
         throw databaseError(error);
       }
-    });
+    };
+    return shareRoundTrips(this.#options.waitMs, (keys) => this.#untilDecided(() => readOnce(keys)));
   }
 
   mergeRanges<Row>(ranges: readonly Expression<Row>[], order: Expression<unknown>, length: number) {
@@ -224,7 +224,11 @@ class PostgresDatabase implements Database {
     // Indexing a large table takes longer than a request may, and so does waiting for another process that does it.
     const pool = createPool(this.#url, 0, { ...this.#options, poolSize: 1 });
     try {
-      return await applyMigrations(createKysely(pool, this.#options.onError), migrationDialect, migrations);
+      return await applyMigrations(
+        createKysely(pool, new PreparedStatements(), this.#options.onError),
+        migrationDialect,
+        migrations,
+      );
     } finally {
       await pool.end();
     }
@@ -243,15 +247,6 @@ class PostgresDatabase implements Database {
 async function lock(tx: Transaction, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
 }
-
-/** The names of statements that a connection prepares at their first use, by their texts. */
-const preparedStatements = new Map<string, string>();
-
-function prepare(text: string): void {
-  if (!preparedStatements.has(text)) preparedStatements.set(text, nameOf(text));
-}
-
-const nameOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
 
 /**
  * Turns a read of many keys into a read of one: keys asked for before a round trip begins share it. A key asked for
@@ -386,10 +381,14 @@ function toRfc3339(value: string): string {
   return `${value.slice(0, 10)}T${value.slice(11, 19)}.${value.slice(20, -3).padEnd(3, '0').slice(0, 3)}Z`;
 }
 
-function createKysely(pool: pg.Pool, onError: (error: unknown) => void): Kysely<Tables> {
+function createKysely(
+  pool: pg.Pool,
+  prepared: PreparedStatements,
+  onError: (error: unknown) => void,
+): Kysely<Tables> {
   return new Kysely<Tables>({
     dialect: {
-      createDriver: () => new PostgresDriver(pool, onError),
+      createDriver: () => new PostgresDriver(pool, prepared, onError),
       createAdapter: () => new PostgresAdapter(),
       createQueryCompiler: () => new PostgresQueryCompiler(),
       createIntrospector: (db) => new PostgresIntrospector(db),
@@ -399,21 +398,23 @@ function createKysely(pool: pg.Pool, onError: (error: unknown) => void): Kysely<
 
 class PostgresDriver implements Driver {
   readonly #pool: pg.Pool;
+  readonly #prepared: PreparedStatements;
   readonly #onError: (error: unknown) => void;
 
-  constructor(pool: pg.Pool, onError: (error: unknown) => void) {
+  constructor(pool: pg.Pool, prepared: PreparedStatements, onError: (error: unknown) => void) {
     this.#pool = pool;
+    this.#prepared = prepared;
     this.#onError = onError;
   }
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<PostgresConnection> {
-    return new PostgresConnection(await connect(this.#pool));
+    return new PostgresConnection(await connect(this.#pool), this.#prepared);
   }
 
   async beginTransaction(connection: PostgresConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin isolation level read committed'));
+    await connection.begin();
   }
 
   async commitTransaction(connection: PostgresConnection): Promise<void> {
@@ -442,27 +443,37 @@ class PostgresDriver implements Driver {
 
 class PostgresConnection implements DatabaseConnection {
   readonly #client: pg.PoolClient;
+  readonly #prepared: PreparedStatements;
   /** Whether the pool is to drop the connection rather than to give it to the next one. */
   broken = false;
   /** Whether what was done on it is over, after which a statement that nobody waited for must not be run. */
   #isOver = false;
+  #inTransaction = false;
 
-  constructor(client: pg.PoolClient) {
+  constructor(client: pg.PoolClient, prepared: PreparedStatements) {
     this.#client = client;
+    this.#prepared = prepared;
+  }
+
+  async begin(): Promise<void> {
+    await this.#query('begin isolation level read committed');
+    this.#inTransaction = true;
   }
 
   /** Ends the transaction. */
   end(statement: 'commit' | 'rollback'): Promise<pg.QueryResult> {
     this.#isOver = true;
-    return this.#query(CompiledQuery.raw(statement));
+    return this.#query(statement);
   }
 
-  async #query(query: CompiledQuery): Promise<pg.QueryResult> {
+  async #query(text: string, values?: unknown[]): Promise<pg.QueryResult> {
+    // What is read outside of transactions are also searches, which are planned best for what is searched for.
+    const isOften = values !== undefined && (this.#inTransaction || /^(insert|update|delete) /.test(text));
+    const name = isOften ? this.#prepared.count(text) : undefined;
     try {
-      const name = preparedStatements.get(query.sql);
-      const statement = { text: query.sql, values: [...query.parameters] };
-      return await this.#client.query(name === undefined ? statement : { name, ...statement });
+      return await this.#client.query({ text, ...(values && { values }), ...(name && { name }) });
     } catch (error) {
+      if (isStalePlan(error)) this.#prepared.forget();
       const classified = databaseError(error);
       if (classified !== error) this.broken = true;
       throw classified;
@@ -471,7 +482,7 @@ class PostgresConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#isOver) throw new Error('The transaction is over');
-    const { command, rowCount, rows } = await this.#query(query);
+    const { command, rowCount, rows } = await this.#query(query.sql, [...query.parameters]);
     const writes =
       command === 'INSERT' || command === 'UPDATE' || command === 'DELETE' || command === 'MERGE';
     return writes ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };

@@ -496,6 +496,36 @@ describe('PostgreSQL', () => {
     assert.equal(await counterValue(db, 'b'), 2);
   });
 
+  test('what recurs is prepared once on a connection, and anew when a newer version has changed the table', async (t) => {
+    const url = await (await startServer()).createDatabase();
+    const db = await open(url);
+    await db.migrate([counters]);
+    const lookup = db.keyedRead<{ value: number }>(
+      'select name as lookup_key, counters.* from counters where counters.name = key_placeholder',
+    );
+    const change = () =>
+      db.transaction(async (tx) => {
+        await sql`update counters set value = value + 1 where name = ${'a'} returning *`.execute(tx);
+        // Several connections have it prepared.
+        await sleep(20);
+      });
+    const query = t.mock.method(pg.Client.prototype, 'query');
+    const namesOfUpdates = () =>
+      query.mock.calls
+        .map(({ arguments: [statement] }) => statement as unknown as { text?: string; name?: string })
+        .filter(({ text }) => text?.startsWith('update'))
+        .map(({ name }) => name);
+    for (let round = 0; round < 5; round++) await Promise.all([change(), change(), lookup('a')]);
+    const before = namesOfUpdates();
+    assert.equal(before[0], undefined);
+    assert.ok(before.at(-1) !== undefined && before.at(-1) === before.at(-2));
+
+    await (await open(url)).migrate([counters, second]);
+    await Promise.all([change(), change()]);
+    assert.equal((await lookup('a'))?.value, 12);
+    assert.notEqual(namesOfUpdates().at(-1), before.at(-1));
+  });
+
   test('a failed statement that work goes on after fails the transaction', async () => {
     const db = await open(await (await startServer()).createDatabase());
     await db.migrate([counters]);
