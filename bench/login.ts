@@ -1,16 +1,17 @@
-import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hash } from '@node-rs/argon2';
+import { readSettings } from '../src/settings.ts';
 import type { Dripped, Flooded } from './client.ts';
 import type { Usage } from './doorward-server.ts';
 import { startChild } from './processes.ts';
 import { median, type Row } from './report.ts';
 import type { BenchDatabase } from './run.ts';
 
-const slots = availableParallelism();
+/** What a server has unless it is told otherwise. */
+const slots = readSettings({}).HASH_CONCURRENCY;
 const seconds = 4;
 /** Enough that a hash always waits, few enough that none is refused. */
-const connections = slots * 4;
+const connections = slots * 8;
 
 /** A server whose hash slots one of its users can fill by right logins. */
 export async function prepareLogins(
@@ -22,7 +23,7 @@ export async function prepareLogins(
   }: { users: number; connections: number; settings?: object },
 ) {
   const DATABASE_URL = await database.createUrl();
-  const settings = { DATABASE_URL, LOG_LEVEL: 'silent', HASH_CONCURRENCY: slots, ...more };
+  const settings = { DATABASE_URL, LOG_LEVEL: 'silent', ...more };
   const server = await startChild('doorward-server.ts', settings);
   const { users } = await server.ask<{ users: { email: string; password: string; token: string }[] }>({
     do: 'sign in',
@@ -112,7 +113,7 @@ export async function underLogins(database: BenchDatabase, rounds: number): Prom
       seen: peakRss,
       unit: 'MB',
       limit: { atMost: idleRss + slots * 67.1 + 50 },
-      note: `idle ${idleRss.toFixed(0)} MB, ${slots} slots of 64 MiB, and 50 MB`,
+      note: `idle ${idleRss.toFixed(0)} MB, 64 MiB for each of ${slots} at once, and 50 MB`,
     },
   ];
 }

@@ -1,11 +1,11 @@
-import { availableParallelism } from 'node:os';
+import { readSettings } from '../src/settings.ts';
 import type { Flooded } from './client.ts';
 import { prepareLogins } from './login.ts';
 import { startChild } from './processes.ts';
 import { median, type Row } from './report.ts';
 import type { BenchDatabase } from './run.ts';
 
-const slots = availableParallelism();
+const slots = readSettings({}).HASH_CONCURRENCY;
 const seconds = 4;
 /** A hash always waits, and no account has so many tries under way that it is throttled. */
 const connections = Math.min(slots + 1, 4);

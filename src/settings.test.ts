@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
-import { describeSetting, readSettings, SettingsError, settingNames } from './settings.ts';
+import {
+  describeSetting,
+  type GivenSettings,
+  readSettings,
+  SettingsError,
+  settingNames,
+} from './settings.ts';
 
 const goodSecret = 'settings-3f9c1b7e5a2d4860-not-a-sample';
 
@@ -215,7 +222,17 @@ test('the metrics have a port of their own', () => {
   assert.deepEqual(faults({ METRICS_PORT: 0, PORT: 0 }), []);
 });
 
+test('as many hashes at once as there are cores for, each of which has a thread for each lane', () => {
+  const cores = availableParallelism();
+  const atOnce = (given: GivenSettings) => readSettings(given).HASH_CONCURRENCY;
+  assert.equal(atOnce({ ARGON2_LANES: 1 }), cores);
+  assert.equal(atOnce({ ARGON2_LANES: 16 }), Math.ceil(cores / 16));
+  assert.equal(atOnce({}), Math.ceil(cores / 4));
+  assert.equal(atOnce({ HASH_CONCURRENCY: 7 }), 7);
+});
+
 test('the defaults are those of the contract', () => {
+  // Not the number of cores; see docs/decisions/hashes-at-once.md.
   const { HASH_CONCURRENCY, HASH_QUEUE_LIMIT, DATABASE_POOL_SIZE, ...settings } = readSettings({});
   assert.ok(HASH_CONCURRENCY >= 1 && HASH_QUEUE_LIMIT >= 1 && DATABASE_POOL_SIZE >= 1);
   assert.deepEqual(settings, {

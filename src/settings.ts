@@ -20,7 +20,7 @@ interface Setting<T> {
 }
 
 function number(options: {
-  default: string;
+  default: string | undefined;
   min: number;
   max: number;
   integer: boolean;
@@ -39,7 +39,7 @@ function number(options: {
   };
 }
 
-const integer = (value: string, min: number, max: number, help: string) =>
+const integer = (value: string | undefined, min: number, max: number, help: string) =>
   number({ default: value, min, max, integer: true, help });
 
 const duration = (value: string, min: number, max: number, help: string) =>
@@ -345,10 +345,10 @@ const definitions = {
   ARGON2_PASSES: integer('3', 1, 16, 'Passes of one password hash over its memory.'),
   ARGON2_LANES: integer('4', 1, 16, 'Lanes of one password hash.'),
   HASH_CONCURRENCY: integer(
-    String(availableParallelism()),
+    undefined,
     1,
     256,
-    'Password hashes computed at once. By default the number of cores.',
+    'Password hashes computed at once. By default the number of cores divided by ARGON2_LANES, rounded up.',
   ),
   HASH_QUEUE_LIMIT: integer('100', 0, 100_000, 'Password hashes that may wait; beyond it the answer is 503.'),
 
@@ -429,6 +429,7 @@ type OptionalName =
   | 'ISSUER'
   | 'AUDIENCE'
   | 'AUDIT_HEAD_FILE'
+  | 'HASH_CONCURRENCY'
   | UnsetName;
 
 /** Settings as a caller of `createDoorward` may give them: typed values, or text as in the environment. */
@@ -447,6 +448,7 @@ export type Settings = {
   readonly AUDIENCE: string | undefined;
   /** None in memory, and on PostgreSQL unless it is given. */
   readonly AUDIT_HEAD_FILE: string | undefined;
+  readonly HASH_CONCURRENCY: number;
   /** Unset until the instance has read or made its secret. */
   readonly SECRET_KEY: string | undefined;
 };
@@ -469,7 +471,7 @@ export function describeSetting(name: SettingName) {
   const { default: fallback, accepts, help, secret } = definitions[name] as Setting<unknown>;
   return {
     name,
-    default: name === 'HASH_CONCURRENCY' ? undefined : fallback,
+    default: fallback,
     accepts,
     help,
     secret: secret === true,
@@ -520,6 +522,8 @@ export function readSettings(given: GivenSettings): Settings {
   const AUDIENCE = read.AUDIENCE ?? (read.ALGORITHM === 'HS256' ? undefined : ISSUER);
   const sqliteFile = /^sqlite:(?!:memory:$)(.+)$/.exec(read.DATABASE_URL)?.[1];
   const AUDIT_HEAD_FILE = read.AUDIT_HEAD_FILE ?? (sqliteFile && `${sqliteFile}.audit-head`);
+  // A hash has a thread for each lane: more at once than there are cores for take turns, which costs them a fifth.
+  const HASH_CONCURRENCY = read.HASH_CONCURRENCY ?? Math.ceil(availableParallelism() / read.ARGON2_LANES);
   return Object.freeze({
     ...read,
     PUBLIC_URL,
@@ -528,6 +532,7 @@ export function readSettings(given: GivenSettings): Settings {
     ISSUER,
     AUDIENCE,
     AUDIT_HEAD_FILE,
+    HASH_CONCURRENCY,
     SECRET_KEY: read.SECRET_KEY,
   });
 }
