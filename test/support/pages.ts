@@ -27,7 +27,7 @@ export interface Site extends TestDoorward {
   visit(path: string, options?: { language?: string; alsoAllowed?: readonly string[] }): Promise<Page>;
   /** The newest mail to an address. Waits for it. */
   mailTo(address: string): Promise<CaughtMail & { link: string }>;
-  /** A picture of the page at every width, light and dark, and what axe finds in each. Fails when that is anything. */
+  /** Looks whether the page fits every width, takes pictures, and asks axe, in light and dark. Fails by what is found. */
   inspect(page: Page, name: string): Promise<void>;
 }
 
@@ -117,7 +117,7 @@ async function inspect(
       for (const until = Date.now() + restMs; Date.now() < until && (await isWider()); );
       if (await isWider()) found.push(`${name} is wider than ${width} px`);
       await page.evaluate(rest);
-      if (process.env.NOSHOT !== '1') await browser.screenshot(page, `pages/${name}-${width}-${colorScheme}`);
+      await browser.screenshot(page, `pages/${name}-${width}-${colorScheme}`);
     }
     const axe = new AxeBuilder({ page }).setLegacyMode();
     // Dark is the same page in other colours.
