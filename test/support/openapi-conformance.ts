@@ -90,10 +90,15 @@ export function checkEveryAnswer(): Conformance {
 
 function watchAnswers(app: FastifyInstance, seen: Set<string>, faults: Set<string>): void {
   let check: Promise<ReturnType<typeof createConformanceCheck>> | undefined;
+  /** What the document is made of. */
+  const routes: unknown[] = [];
+  app.addHook('onRoute', ({ method, url, schema, config }) => {
+    routes.push([method, url, schema, config?.access]);
+  });
   app.addHook('onSend', async (request, reply, payload) => {
     const { url } = request.routeOptions;
     if (url === undefined || url === '/openapi.json' || url.startsWith('/docs')) return payload;
-    check ??= readDocument(app).then(checkOf);
+    check ??= checkOf(app, JSON.stringify(routes));
     const route = url.replaceAll(/:(\w+)/g, '{$1}');
     const { method } = request;
     const status = reply.statusCode;
@@ -112,17 +117,17 @@ function watchAnswers(app: FastifyInstance, seen: Set<string>, faults: Set<strin
   });
 }
 
-/** An application without a document has nothing to hold answers against. */
-async function readDocument(app: FastifyInstance): Promise<string> {
-  const answer = await app.inject('/openapi.json');
-  return answer.statusCode === 200 ? answer.body : '{"paths":{}}';
+const checks = new Map<string, Promise<ReturnType<typeof createConformanceCheck>>>();
+
+/** Most instances of a process have the same document, and making it and compiling its schemas takes long. */
+function checkOf(app: FastifyInstance, routes: string): Promise<ReturnType<typeof createConformanceCheck>> {
+  const check = checks.get(routes) ?? readDocument(app).then(createConformanceCheck);
+  checks.set(routes, check);
+  return check;
 }
 
-const checks = new Map<string, ReturnType<typeof createConformanceCheck>>();
-
-/** Most instances of a process have the same document, and compiling its schemas takes long. */
-function checkOf(document: string): ReturnType<typeof createConformanceCheck> {
-  const check = checks.get(document) ?? createConformanceCheck(JSON.parse(document));
-  checks.set(document, check);
-  return check;
+/** An application without a document has nothing to hold answers against. */
+async function readDocument(app: FastifyInstance): Promise<Document> {
+  const answer = await app.inject('/openapi.json');
+  return answer.statusCode === 200 ? answer.json() : { paths: {} };
 }
