@@ -3,7 +3,7 @@ import type { SqliteConnection } from './sqlite-connection.ts';
 
 /** How long the log of writes may grow before it is written into the database: SQLite's own figure. */
 const CHECKPOINT_PAGES = 1000;
-/** How often a commit looks how long it is, and how soon after a checkpoint that somebody who reads did not let through. */
+/** How often a commit looks how long it is, and how soon after a checkpoint that failed or that somebody who reads held up. */
 const LOOK_MS = 100;
 const LOOK_AGAIN_MS = 1000;
 /** Compiled or not, the thread's file stands beside this one. */
@@ -40,13 +40,15 @@ export class Checkpointer {
 
   /** Begins if the log is long. To be called when all that was committed is on disk. */
   consider(): void {
-    const now = performance.now();
-    if (this.#closed || this.#running !== undefined || now < this.#nextLook) return;
-    this.#nextLook = now + LOOK_MS;
+    if (this.#closed || this.#running !== undefined || performance.now() < this.#nextLook) return;
     this.#running = this.#run()
-      .catch(this.#options.onError)
-      .finally(() => {
+      .catch((error) => {
+        this.#options.onError(error);
+        return false;
+      })
+      .then((isDone) => {
         this.#running = undefined;
+        this.#nextLook = performance.now() + (isDone ? LOOK_MS : LOOK_AGAIN_MS);
       });
   }
 
@@ -57,19 +59,19 @@ export class Checkpointer {
     if (this.#thread !== undefined) await this.#ask('close').catch(this.#options.onError);
   }
 
-  async #run(): Promise<void> {
+  /** Resolves to whether there is nothing left to do. */
+  async #run(): Promise<boolean> {
     const { logPages, inTurn, isLogWhole, onError } = this.#options;
-    if (logPages() < CHECKPOINT_PAGES) return;
+    if (logPages() < CHECKPOINT_PAGES) return true;
     try {
-      if (await this.#ask('pass')) return;
+      if (await this.#ask('pass')) return true;
       // What was added meanwhile is little, and while nobody writes it is all: the next to write begins at the log's start.
-      if (await inTurn(() => isLogWhole() && this.#ask('pass'))) return;
+      return await inTurn(() => isLogWhole() && this.#ask('pass'));
     } catch (error) {
       onError(error);
       // Threads may not be allowed here.
-      await inTurn((writer) => isLogWhole() && writer.writeLogBack());
+      return inTurn((writer) => isLogWhole() && writer.writeLogBack());
     }
-    this.#nextLook = performance.now() + LOOK_AGAIN_MS;
   }
 
   /** Resolves to whether the database has the whole log. */

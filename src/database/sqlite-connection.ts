@@ -34,6 +34,13 @@ export const fileStates = { toRewrite: 0, rewritten: 1 };
 export type Row = Record<string, unknown>;
 type Statement = BetterSqlite3.Statement<unknown[], Row>;
 
+/** What `pragma wal_checkpoint` answers: whether somebody was in its way, pages in the log, and how many the database has. */
+interface CheckpointResult {
+  readonly busy: number;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
 /** A statement that meets a lock was not run. It is tried again from a timer, so that the event loop goes on. */
 export async function untilUnlocked<T>(deadline: number, attempt: () => T): Promise<T> {
   for (;;) {
@@ -133,19 +140,23 @@ export class SqliteConnection implements DatabaseConnection {
 
   /** How many pages the log of writes has; those that the database has by now count until the log begins anew. */
   get logPages(): number {
-    const [{ log } = { log: 0 }] = this.#handle.pragma('wal_checkpoint(noop)') as { log: number }[];
-    return log;
+    return this.#checkpoint('noop').log;
   }
 
-  /** Writes what the log of writes has into the database, as far as nobody reads what was before. */
-  writeLogBack(): void {
-    this.#handle.pragma('wal_checkpoint(passive)');
+  /** Writes what the log of writes has into the database. Whether that was all: somebody may read what was before. */
+  writeLogBack(): boolean {
+    const { log, checkpointed } = this.#checkpoint('passive');
+    return log === checkpointed;
   }
 
   /** Writes the log into the database and empties it. False while somebody reads from it. */
   emptyLog(): boolean {
-    const [{ busy } = { busy: 1 }] = this.#handle.pragma('wal_checkpoint(truncate)') as { busy: number }[];
-    return busy === 0;
+    return this.#checkpoint('truncate').busy === 0;
+  }
+
+  #checkpoint(mode: 'noop' | 'passive' | 'truncate'): CheckpointResult {
+    const [result] = this.#handle.pragma(`wal_checkpoint(${mode})`) as CheckpointResult[];
+    return result ?? { busy: 1, log: 0, checkpointed: 0 };
   }
 
   get fileState(): number {

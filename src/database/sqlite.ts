@@ -28,6 +28,8 @@ import { WalSync } from './wal-sync.ts';
 
 /** A migration of a large table takes its time, and the processes that start beside it wait for it. */
 const MIGRATION_WAIT_MS = 300_000;
+/** How much of the disk an idle log of writes may keep. */
+const LOG_MAX_BYTES = 64 * 1024 * 1024;
 /** How soon the log of writes is emptied after an erasure, so that several share it, and how long between two tries. */
 const SCRUB_DELAY_MS = 50;
 const SCRUB_LONGEST_DELAY_MS = 60_000;
@@ -377,8 +379,9 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
       configure(writer);
       // What is deleted is overwritten, not only forgotten.
       writer.pragma('secure_delete = on');
-      // The `Checkpointer` does it.
+      // The `Checkpointer` does it. What the log was longer for a while than it has to be is given back.
       writer.pragma('wal_autocheckpoint = 0');
+      writer.pragma(`journal_size_limit = ${LOG_MAX_BYTES}`);
       const reader = new BetterSqlite3(path, { timeout: 0, readonly: true });
       configure(reader);
       // A search reads tens of thousands of rows that lie apart; a system call for each would double its time.
