@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { SqliteConnection } from './sqlite-connection.ts';
+import type { CheckpointProgress, SqliteConnection } from './sqlite-connection.ts';
 
 /** How long the log of writes may grow before it is written into the database: SQLite's own figure. */
 const CHECKPOINT_PAGES = 1000;
@@ -12,8 +12,8 @@ const threadFile = new URL(`checkpoint-thread${/\.\w+$/.exec(import.meta.url)?.[
 interface CheckpointerOptions {
   /** The database's file. */
   readonly path: string;
-  /** How many pages the log has. */
-  readonly logPages: () => number;
+  /** How long the log is by now, and how much of it the database has. */
+  readonly readProgress: () => Promise<CheckpointProgress>;
   /** Runs the work while nobody of this process writes. */
   readonly inTurn: <T>(work: (writer: SqliteConnection) => T | Promise<T>) => Promise<T>;
   /** Whether the log can have no gap: a checkpoint that is cut off by a crash is finished from it. */
@@ -32,7 +32,7 @@ export class Checkpointer {
   #nextLook = 0;
   #closed = false;
   #thread: Worker | undefined;
-  #answer: PromiseWithResolvers<boolean> | undefined;
+  #answer: PromiseWithResolvers<void> | undefined;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
@@ -61,23 +61,34 @@ export class Checkpointer {
 
   /** Resolves to whether there is nothing left to do. */
   async #run(): Promise<boolean> {
-    const { logPages, inTurn, isLogWhole, onError } = this.#options;
-    if (logPages() < CHECKPOINT_PAGES) return true;
+    const { readProgress, inTurn, isLogWhole, onError } = this.#options;
+    const isWritten = async () => {
+      const { log, checkpointed } = await readProgress();
+      return log === checkpointed;
+    };
+    if ((await readProgress()).log < CHECKPOINT_PAGES) return true;
     try {
-      if (await this.#ask('pass')) return true;
+      await this.#ask('pass');
+      if (await isWritten()) return true;
       // What was added meanwhile is little, and while nobody writes it is all: the next to write begins at the log's start.
-      return await inTurn(() => isLogWhole() && this.#ask('pass'));
+      return await inTurn(async () => {
+        if (!isLogWhole()) return false;
+        await this.#ask('pass');
+        return isWritten();
+      });
     } catch (error) {
       onError(error);
       // Threads may not be allowed here.
-      return inTurn((writer) => isLogWhole() && writer.writeLogBack());
+      return inTurn((writer) => {
+        if (isLogWhole()) writer.writeLogBack();
+        return isWritten();
+      });
     }
   }
 
-  /** Resolves to whether the database has the whole log. */
-  #ask(what: 'pass' | 'close'): Promise<boolean> {
+  #ask(what: 'pass' | 'close'): Promise<void> {
     this.#thread ??= this.#start();
-    const answer = Promise.withResolvers<boolean>();
+    const answer = Promise.withResolvers<void>();
     this.#answer = answer;
     // The process waits for an answer, but not for a thread that has nothing to do.
     this.#thread.ref();
@@ -87,9 +98,9 @@ export class Checkpointer {
 
   #start(): Worker {
     const thread = new Worker(threadFile, { workerData: this.#options.path, execArgv: [] });
-    thread.on('message', (isWhole: boolean) => {
+    thread.on('message', () => {
       thread.unref();
-      this.#answer?.resolve(isWhole);
+      this.#answer?.resolve();
     });
     thread.on('error', (error) => this.#answer?.reject(error));
     thread.on('exit', () => {

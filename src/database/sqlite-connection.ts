@@ -35,7 +35,7 @@ export type Row = Record<string, unknown>;
 type Statement = BetterSqlite3.Statement<unknown[], Row>;
 
 /** What `pragma wal_checkpoint` answers: whether somebody was in its way, pages in the log, and how many the database has. */
-interface CheckpointResult {
+export interface CheckpointProgress {
   readonly busy: number;
   readonly log: number;
   readonly checkpointed: number;
@@ -138,15 +138,14 @@ export class SqliteConnection implements DatabaseConnection {
     }
   }
 
-  /** How many pages the log of writes has; those that the database has by now count until the log begins anew. */
-  get logPages(): number {
-    return this.#checkpoint('noop').log;
+  /** How far the log of writes was written into the database. Its pages count until it begins anew. */
+  get progress(): CheckpointProgress {
+    return this.#checkpoint('noop');
   }
 
-  /** Writes what the log of writes has into the database. Whether that was all: somebody may read what was before. */
-  writeLogBack(): boolean {
-    const { log, checkpointed } = this.#checkpoint('passive');
-    return log === checkpointed;
+  /** Writes what the log of writes has into the database, as far as nobody reads what was before. */
+  writeLogBack(): void {
+    this.#checkpoint('passive');
   }
 
   /** Writes the log into the database and empties it. False while somebody reads from it. */
@@ -154,9 +153,9 @@ export class SqliteConnection implements DatabaseConnection {
     return this.#checkpoint('truncate').busy === 0;
   }
 
-  #checkpoint(mode: 'noop' | 'passive' | 'truncate'): CheckpointResult {
-    const [result] = this.#handle.pragma(`wal_checkpoint(${mode})`) as CheckpointResult[];
-    return result ?? { busy: 1, log: 0, checkpointed: 0 };
+  #checkpoint(mode: 'noop' | 'passive' | 'truncate'): CheckpointProgress {
+    const [progress] = this.#handle.pragma(`wal_checkpoint(${mode})`) as CheckpointProgress[];
+    return progress ?? { busy: 1, log: 0, checkpointed: 0 };
   }
 
   get fileState(): number {

@@ -102,7 +102,7 @@ class SqliteDatabase implements Database {
     );
     this.#checkpointer = new Checkpointer({
       path,
-      logPages: () => this.#connections?.reader.logPages ?? 0,
+      readProgress: async () => (await this.#open()).reader.progress,
       inTurn: (work) => this.#inTurn(work),
       isLogWhole: () => !this.#wal.hasFailed,
       onError: options.onError,
