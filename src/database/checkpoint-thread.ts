@@ -4,8 +4,9 @@ import BetterSqlite3 from 'better-sqlite3';
 
 const handle = new BetterSqlite3(workerData as string, { timeout: 0, fileMustExist: true });
 
-parentPort?.on('message', (message: 'pass' | 'close') => {
-  if (message === 'pass') handle.pragma('wal_checkpoint(passive)');
+parentPort?.on('message', (message: 'open' | 'pass' | 'close') => {
+  if (message === 'open') handle.pragma('wal_checkpoint(noop)');
+  else if (message === 'pass') handle.pragma('wal_checkpoint(passive)');
   else handle.close();
   parentPort?.postMessage('done');
   if (message === 'close') parentPort?.close();

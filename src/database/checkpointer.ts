@@ -10,8 +10,8 @@ const LOOK_AGAIN_MS = 1000;
 const threadFile = new URL(`checkpoint-thread${/\.\w+$/.exec(import.meta.url)?.[0]}`, import.meta.url);
 
 interface CheckpointerOptions {
-  /** The database's file. */
-  readonly path: string;
+  /** The database's file, links resolved. */
+  readonly file: () => string;
   /** How long the log is by now, and how much of it the database has. */
   readonly readProgress: () => Promise<CheckpointProgress>;
   /** Runs the work while nobody of this process writes. */
@@ -67,26 +67,35 @@ export class Checkpointer {
       return log === checkpointed;
     };
     if ((await readProgress()).log < CHECKPOINT_PAGES) return true;
+    let hasThread = true;
     try {
+      await this.#started();
+      if (!isLogWhole()) return false;
       await this.#ask('pass');
       if (await isWritten()) return true;
-      // What was added meanwhile is little, and while nobody writes it is all: the next to write begins at the log's start.
-      return await inTurn(async () => {
-        if (!isLogWhole()) return false;
-        await this.#ask('pass');
-        return isWritten();
-      });
     } catch (error) {
-      onError(error);
       // Threads may not be allowed here.
-      return inTurn((writer) => {
-        if (isLogWhole()) writer.writeLogBack();
-        return isWritten();
-      });
+      hasThread = false;
+      onError(error);
     }
+    // What was added meanwhile is little, and while nobody writes it is all: the next to write begins at the log's start.
+    return inTurn(async (writer) => {
+      if (!isLogWhole()) return false;
+      if (hasThread) await this.#ask('pass');
+      else writer.writeLogBack();
+      return isWritten();
+    });
   }
 
-  #ask(what: 'pass' | 'close'): Promise<void> {
+  /**
+   * Resolves when the thread has the log open: of a sync that fails from then on it is told by the system as well, and then
+   * writes nothing into the database.
+   */
+  async #started(): Promise<void> {
+    if (this.#thread === undefined) await this.#ask('open');
+  }
+
+  #ask(what: 'open' | 'pass' | 'close'): Promise<void> {
     this.#thread ??= this.#start();
     const answer = Promise.withResolvers<void>();
     this.#answer = answer;
@@ -97,7 +106,7 @@ export class Checkpointer {
   }
 
   #start(): Worker {
-    const thread = new Worker(threadFile, { workerData: this.#options.path, execArgv: [] });
+    const thread = new Worker(threadFile, { workerData: this.#options.file(), execArgv: [] });
     thread.on('message', () => {
       thread.unref();
       this.#answer?.resolve();

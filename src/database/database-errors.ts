@@ -42,7 +42,8 @@ export function isRetryable(error: unknown): boolean {
  */
 export function isStalePlan(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return error.message === 'cached plan must not change result type' || isStalePlan(error.cause);
+  // By the place in PostgreSQL: the code (0A000) says too little, and the message may be in any language.
+  return ('routine' in error && error.routine === 'RevalidateCachedQuery') || isStalePlan(error.cause);
 }
 
 /**

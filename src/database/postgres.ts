@@ -155,13 +155,14 @@ class PostgresDatabase implements Database {
     if (text === query) throw new Error('A keyed read needs `= key_placeholder`');
     const readOnce = async (keys: string[]): Promise<Map<string, Row>> => {
       const client = await connect(this.#pool);
+      const name = this.#prepared.nameOf(text);
       try {
-        const { rows } = await client.query({ name: this.#prepared.nameOf(text), text, values: [keys] });
+        const { rows } = await client.query({ name, text, values: [keys] });
         client.release();
         return new Map(rows.map((row) => [row.lookup_key, row]));
       } catch (error) {
         client.release(true);
-        if (isStalePlan(error)) this.#prepared.forget();
+        if (isStalePlan(error)) this.#prepared.forget(name);
         throw databaseError(error);
       }
     };
@@ -473,7 +474,7 @@ class PostgresConnection implements DatabaseConnection {
     try {
       return await this.#client.query({ text, ...(values && { values }), ...(name && { name }) });
     } catch (error) {
-      if (isStalePlan(error)) this.#prepared.forget();
+      if (isStalePlan(error)) this.#prepared.forget(name);
       const classified = databaseError(error);
       if (classified !== error) this.broken = true;
       throw classified;

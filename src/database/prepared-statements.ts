@@ -40,8 +40,10 @@ export class PreparedStatements {
     return undefined;
   }
 
-  /** Has every connection prepare anew: a newer version of Doorward has changed a table. */
-  forget(): void {
+  /** Has every connection prepare anew: a newer version of Doorward has changed a table of the statement with the name. */
+  forget(name: string | undefined): void {
+    // Others that had it prepared say so later, when all have new names already.
+    if (![...this.#names.values()].some((known) => known === name)) return;
     this.#epoch++;
     this.#names.clear();
   }

@@ -101,7 +101,7 @@ class SqliteDatabase implements Database {
       (work) => this.#inTurn((writer) => writer.alone(work)),
     );
     this.#checkpointer = new Checkpointer({
-      path,
+      file: () => this.#connections?.writer.file ?? path,
       readProgress: async () => (await this.#open()).reader.progress,
       inTurn: (work) => this.#inTurn(work),
       isLogWhole: () => !this.#wal.hasFailed,
