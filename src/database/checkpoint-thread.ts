@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import BetterSqlite3 from 'better-sqlite3';
 
-const handle = new BetterSqlite3(workerData as string, { timeout: 0, fileMustExist: true });
+const handle = new BetterSqlite3(workerData as string, { fileMustExist: true });
 
 parentPort?.on('message', (message: 'open' | 'pass' | 'close') => {
   if (message === 'open') handle.pragma('wal_checkpoint(noop)');

@@ -81,8 +81,9 @@ export class Checkpointer {
     // What was added meanwhile is little, and while nobody writes it is all: the next to write begins at the log's start.
     return inTurn(async (writer) => {
       if (!isLogWhole()) return false;
-      if (hasThread) await this.#ask('pass');
-      else writer.writeLogBack();
+      if (!hasThread) writer.writeLogBack();
+      // Other processes write, too.
+      else await writer.alone(() => this.#ask('pass'));
       return isWritten();
     });
   }

@@ -77,6 +77,17 @@ const texts: Migration = { id: '0002-texts', statements: (ddl) => [`create table
 const growLog = sql`insert into texts select hex(randomblob(3000)) from
   (with recursive n(i) as (select 1 union all select i + 1 from n where i < 900) select i from n)`;
 
+/** A database with a long log, and when its file was written before. */
+async function openWithLongLog(url: string) {
+  const errors: unknown[] = [];
+  const path = url.slice('sqlite:'.length);
+  const db = await openDatabase({ url, onError: (error) => errors.push(error) });
+  await db.migrate([counters, texts]);
+  const before = statSync(path).mtimeMs;
+  await db.transaction((tx) => growLog.execute(tx));
+  return { db, url, path, before, errors };
+}
+
 async function counterValue(db: Database, name: string): Promise<number | undefined> {
   const { rows } = await sql<{ value: number }>`select value from counters where name = ${name}`.execute(
     db.read,
@@ -267,19 +278,15 @@ describe('SQLite', () => {
     });
 
     test('a long log is written into the database beside those who write, and begins anew', async () => {
-      const errors: unknown[] = [];
-      const url = await createUrl();
-      const path = url.slice('sqlite:'.length);
-      const db = await openDatabase({ url, onError: (error) => errors.push(error) });
-      await db.migrate([counters, texts]);
-      const before = statSync(path).mtimeMs;
-      await db.transaction((tx) => growLog.execute(tx));
+      const { db, url, path, before, errors } = await openWithLongLog(await createUrl());
+      // As another process has it.
+      const beside = await open(url);
       // Whoever writes without a pause leaves no moment at which the database would have all of the log.
       let isLong = true;
       const writing = Promise.all(
         Array.from({ length: 8 }, async (_, index) => {
-          const name = index % 2 === 0 ? 'a' : 'b';
-          while (isLong) await increment(db, name);
+          const writer = index % 2 === 0 ? db : beside;
+          while (isLong) await increment(writer, 'a');
         }),
       );
       const watch = new BetterSqlite3(path);
@@ -306,13 +313,7 @@ describe('SQLite', () => {
         t.mock.restoreAll();
         syncBuiltinESMExports();
       });
-      const errors: unknown[] = [];
-      const url = await createUrl();
-      const path = url.slice('sqlite:'.length);
-      const db = await openDatabase({ url, onError: (error) => errors.push(error) });
-      await db.migrate([counters, texts]);
-      const before = statSync(path).mtimeMs;
-      await db.transaction((tx) => growLog.execute(tx));
+      const { db, path, before, errors } = await openWithLongLog(await createUrl());
       await until(async () => {
         await increment(db, 'a');
         return statSync(path).mtimeMs > before;
@@ -518,7 +519,7 @@ describe('PostgreSQL', () => {
     const query = t.mock.method(pg.Client.prototype, 'query');
     const namesOfUpdates = () =>
       query.mock.calls
-        .map(({ arguments: [statement] }) => statement as unknown as { text?: string; name?: string })
+        .map(({ arguments: [statement] }): pg.QueryConfig => Object(statement))
         .filter(({ text }) => text?.startsWith('update'))
         .map(({ name }) => name);
     for (let round = 0; round < 5; round++) await Promise.all([change(), change(), lookup('a')]);

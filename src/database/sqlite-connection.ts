@@ -129,10 +129,10 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   /** Runs the work while no other connection writes, of any process. */
-  alone(work: () => void): void {
-    this.#handle.exec('begin immediate');
+  async alone<T>(work: () => T | Promise<T>): Promise<T> {
+    await untilUnlocked(performance.now() + this.#waitMs, () => this.#handle.exec('begin immediate'));
     try {
-      work();
+      return await work();
     } finally {
       this.#handle.exec('rollback');
     }
