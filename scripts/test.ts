@@ -52,10 +52,10 @@ async function test(files: readonly string[]): Promise<boolean> {
     files: [...files],
     cwd: root,
     globalSetupPath: join(root, 'test/support/global-setup.ts'),
-    execArgv: ['--import', join(root, 'test/support/untracked.ts')],
+    execArgv: ['--import', join(root, 'test/support/test-process.ts')],
     // Many tests wait for processes, pages and clocks more than for a core.
     concurrency: Math.max(5, availableParallelism()),
-    // A test that waits for what never comes fails, and the run ends.
+    // A test that waits for what never comes fails; a file that does not end is ended by test-process.ts.
     timeout: 300_000,
     signal: stop.signal,
   };

@@ -60,6 +60,9 @@ onEachDatabase(
       const believed = await elsewhere(['--file', '-'], text);
       assert.equal(believed.code, 0);
       assert.match(believed.stdout, /which the export itself names: compare it/);
+      // Read in one go, before the checkpoint is: the lines are to wait for it.
+      const kept = await elsewhere(['--file', '-', '--checkpoint', env.AUDIT_HEAD_FILE], text);
+      assert.deepEqual([kept.code, kept.stderr, findingOf(kept.stdout)], [0, '', []]);
       const stranger = await elsewhere(['--file', file, '--public-key', 'A'.repeat(43)]);
       assert.equal(stranger.code, 1);
       await writeFile(file, text.replace('"result":"success"', '"result":"failure"'));

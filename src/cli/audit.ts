@@ -94,17 +94,21 @@ async function verifyFile(
   known: { publicKey: string | undefined; checkpoint: string | undefined },
 ): Promise<Verification> {
   const { createReadStream } = await import('node:fs');
-  const { createInterface } = await import('node:readline');
   const { verifyExport } = await import('../features/audit/index.ts');
   const input = file === '-' ? process.stdin : createReadStream(file);
   // Reading by lines hides why a file could not be opened.
   const failed = new Promise<never>((_, reject) => input.once('error', reject));
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   try {
-    return await Promise.race([verifyExport({ lines, ...known }), failed]);
+    return await Promise.race([verifyExport({ lines: linesOf(input), ...known }), failed]);
   } catch (error) {
     throw new CommandError(`${file} cannot be read (${describeCause(error)})`);
   }
+}
+
+/** Reads once the first line is asked for. What an interface reads before is lost, and its end then never comes. */
+async function* linesOf(input: NodeJS.ReadableStream): AsyncGenerator<string> {
+  const { createInterface } = await import('node:readline');
+  yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
 }
 
 async function report(result: Verification, { file, publicKey, json }: VerifyOptions): Promise<void> {

@@ -16,6 +16,8 @@ interface Host {
   readonly end: Promise<never>;
 }
 
+/** What waits for ever would hold up all the commands after it. */
+const limitMs = 120_000;
 let host: Host | undefined;
 let last: Promise<unknown> = Promise.resolve();
 
@@ -38,7 +40,11 @@ async function runHosted(command: HostedCommand): Promise<Outcome> {
   // The test process may end while nothing is asked; the host notices, and ends as well.
   child.ref();
   child.channel?.ref();
-  const answer = once(child, 'message');
+  const answer = once(child, 'message', { signal: AbortSignal.timeout(limitMs) }).catch(() => {
+    host = undefined;
+    child.kill('SIGKILL');
+    throw new Error(`"doorward ${command.args.join(' ')}" did not end`);
+  });
   child.send(command);
   const [outcome] = await Promise.race([answer, end]);
   child.unref();
