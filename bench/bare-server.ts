@@ -13,7 +13,21 @@ const { url, poolSize, log } = JSON.parse(process.argv[2] ?? '{}') as {
   log: boolean;
 };
 
-const columns = 'id, email, name, is_active, is_admin, created_at';
+const nullable = { type: ['string', 'null'] };
+/** What `GET /auth/me` answers. */
+const properties = {
+  id: { type: 'integer' },
+  email: { type: 'string' },
+  name: { type: 'string' },
+  is_active: { type: 'boolean' },
+  is_admin: { type: 'boolean' },
+  created_at: { type: 'string', format: 'date-time' },
+  email_verified: { type: 'boolean' },
+  pending_email: nullable,
+  locale: nullable,
+  delete_after: nullable,
+};
+const columns = Object.keys(properties).join(', ');
 
 type ReadUser = (id: number) => object | Promise<object>;
 
@@ -32,14 +46,6 @@ function postgresReader(): ReadUser {
 const readUser = url.startsWith('sqlite:') ? sqliteReader(url.slice('sqlite:'.length)) : postgresReader();
 
 const app = Fastify({ logger: log });
-const properties = {
-  id: { type: 'integer' },
-  email: { type: 'string' },
-  name: { type: 'string' },
-  is_active: { type: 'boolean' },
-  is_admin: { type: 'boolean' },
-  created_at: { type: 'string', format: 'date-time' },
-};
 app.get('/auth/me', { schema: { response: { 200: { type: 'object', properties } } } }, (request, reply) => {
   const user = readUser(Number(request.headers['x-user-id']));
   if (user instanceof Promise) return user;

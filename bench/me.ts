@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { Flooded } from './client.ts';
 import type { Usage } from './doorward-server.ts';
 import { startChild } from './processes.ts';
@@ -36,6 +37,11 @@ export async function me(database: BenchDatabase, rounds: number): Promise<Row[]
       ours: (await ours.ask<{ url: string }>({ do: 'listen' })).url,
       bare: (await bare.ask<{ url: string }>({ do: 'listen' })).url,
     };
+    const bodyOf = async (side: 'ours' | 'bare') => {
+      const answer = await fetch(`${urls[side]}/auth/me`, { headers: sides[side].headers[0] ?? {} });
+      return answer.text();
+    };
+    assert.equal(await bodyOf('bare'), await bodyOf('ours'), 'the same body');
     const measure = async (side: 'ours' | 'bare', length: number) => {
       const { child, headers } = sides[side];
       const before = await child.ask<Usage>({ do: 'usage' });
