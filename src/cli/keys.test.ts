@@ -41,7 +41,10 @@ async function commands(env: Record<string, string>) {
 onEachDatabase(
   ({ createUrl }) => {
     test('keys: list, rotate, retire', async () => {
-      const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
+      const { run, succeeds, fails } = await commands({
+        DATABASE_URL: await createUrl(),
+        SECRET_KEY: former,
+      });
       const list = async () =>
         linesOf(await succeeds(['keys', 'list', '--json'])).map((line) => JSON.parse(line));
       const states = async () => Object.fromEntries((await list()).map(({ kid, state }) => [kid, state]));
@@ -65,6 +68,9 @@ onEachDatabase(
       const published = linesOf(await succeeds(['keys', 'rotate']));
       const [, publishedKid = ''] = /^(\S+) +ES256 +next /.exec(published[1] ?? '') ?? [];
       assert.deepEqual(await states(), { [first.kid]: 'signing', [publishedKid]: 'next' });
+      const again = await run(['keys', 'rotate', '--json']);
+      assert.deepEqual([again.code, JSON.parse(again.stdout).kid], [0, publishedKid]);
+      assert.equal(again.stderr, 'doorward: a new key is published already, and signs later\n');
       const now = JSON.parse((await succeeds(['keys', 'rotate', '--now', '--json'])).stdout);
       assert.equal(now.state, 'signing');
       const after = await states();

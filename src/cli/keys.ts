@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ListedKey } from '../features/keys/index.ts';
-import { createTable, print } from './output.ts';
+import { createTable, print, warn } from './output.ts';
 
 async function printKeys(keys: readonly ListedKey[], { json }: { json?: true }): Promise<void> {
   const rows = keys.map((key) => [key.kid, key.algorithm, key.state, key.created_at, key.signs_from]);
@@ -26,14 +26,18 @@ export function addKeys(program: Command): void {
 
   keys
     .command('rotate')
-    .description('Publish a new key, which signs after KEY_PUBLICATION_LEAD_SECONDS.')
+    .description(
+      'Publish a new key, which signs after KEY_PUBLICATION_LEAD_SECONDS, unless one is published already.',
+    )
     .option('--now', 'Sign with it at once: for emergencies, because verifiers may not know it yet.')
     .option('--json', 'Print the key as JSON.')
     .action(async ({ now, json }: { now?: true; json?: true }) => {
       const { withCore } = await import('./core.ts');
-      await withCore(async (core) =>
-        printKeys([await core.keys.rotate({ immediately: now === true })], json ? { json } : {}),
-      );
+      await withCore(async (core) => {
+        const { key, isNew } = await core.keys.rotate({ immediately: now === true });
+        if (!isNew) warn('a new key is published already, and signs later');
+        await printKeys([key], json ? { json } : {});
+      });
     });
 
   keys

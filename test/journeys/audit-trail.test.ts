@@ -227,7 +227,7 @@ journey('what the command line and the program itself do is in the audit log', a
   let kid = '';
   const rotated = await during(
     asCommand(async () => {
-      ({ kid } = await doorward.keys.rotate({ immediately: true }));
+      ({ kid } = (await doorward.keys.rotate({ immediately: true })).key);
     }),
   );
   assert.deepEqual(rotated, [event('key.created', null, null, { kid, ...via })]);

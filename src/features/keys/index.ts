@@ -60,8 +60,11 @@ export interface Keys {
   /** Learns of keys that other instances or the command line made or withdrew. */
   reload(): Promise<void>;
   list(): Promise<ListedKey[]>;
-  /** See `rotate.ts`. @throws DoorwardError `shared_secret_signs` under HS256. */
-  rotate(options: { immediately: boolean }): Promise<ListedKey>;
+  /**
+   * Makes a new key, see `rotate.ts`. While one waits to sign that one is given, so that asking twice makes one;
+   * `immediately` makes one that signs now all the same. @throws DoorwardError `shared_secret_signs` under HS256.
+   */
+  rotate(options: { immediately: boolean }): Promise<{ key: ListedKey; isNew: boolean }>;
   /** See `rotate.ts`. */
   retire(kid: string): Promise<void>;
   /** Makes a key when the newest is older than KEY_ROTATION_DAYS; removes what no live token needs. */
@@ -165,10 +168,13 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     return reading;
   }
 
+  function isNext({ signs_from }: SigningKeyRow): boolean {
+    return Date.parse(signs_from) > clock.now().getTime();
+  }
+
   function describe(row: SigningKeyRow, stored: readonly SigningKeyRow[]): ListedKey {
     const { kid, created_at, signs_from } = row;
-    const isNext = Date.parse(signs_from) > clock.now().getTime();
-    const state = loaded.ring.signing.kid === kid ? 'signing' : isNext ? 'next' : 'former';
+    const state = loaded.ring.signing.kid === kid ? 'signing' : isNext(row) ? 'next' : 'former';
     const retires_at = retirementOf(row, stored, settings)?.toISOString() ?? null;
     return { kid, algorithm: row.algorithm, created_at, signs_from, state, retires_at };
   }
@@ -187,10 +193,13 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
         throw new DoorwardError('shared_secret_signs', {
           reason: 'SECRET_KEY itself signs, and has its own command to change it',
         });
-      const made = await rotateKey(kernel, secretKey, { immediately });
+      const { key, isNew } = await rotateKey(kernel, secretKey, {
+        immediately,
+        already: (rows) =>
+          immediately ? undefined : rows.find((row) => row.algorithm === algorithm && isNext(row)),
+      });
       await reload();
-      if (made === undefined) throw new Error('no key was made');
-      return describe(made, [made]);
+      return { key: describe(key, [key]), isNew };
     },
     async retire(kid) {
       await retireKey(kernel, kid);
@@ -198,13 +207,13 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     },
     async maintain() {
       const maxAgeMs = settings.KEY_ROTATION_DAYS * 86_400_000;
-      const isFresh = (rows: readonly SigningKeyRow[]) =>
-        rows.some(
+      const fresh = (rows: readonly SigningKeyRow[]) =>
+        rows.find(
           (row) =>
             row.algorithm === algorithm && Date.parse(row.created_at) > clock.now().getTime() - maxAgeMs,
         );
-      if (!isShared && maxAgeMs > 0 && !isFresh(await listSigningKeys(db.read))) {
-        await rotateKey(kernel, secretKey, { immediately: false, unless: isFresh });
+      if (!isShared && maxAgeMs > 0 && fresh(await listSigningKeys(db.read)) === undefined) {
+        await rotateKey(kernel, secretKey, { immediately: false, already: fresh });
       }
       if (!isShared) await withdrawSpentKeys(kernel);
       if (former.length > 0) {

@@ -84,7 +84,7 @@ onInstances(
     const b = await s.open();
     const user = await a.signIn();
     const [old] = await kidsOf(a);
-    const next = await a.doorward.keys.rotate({ immediately: false });
+    const { key: next } = await a.doorward.keys.rotate({ immediately: false });
     assert.equal(next.state, 'next');
     await b.doorward.keys.reload();
     for (const instance of [a, b]) {
@@ -125,7 +125,7 @@ onInstances('in an emergency a new key signs at once', async (s) => {
   const user = await a.signIn();
   const [old] = await kidsOf(a);
   s.advance(1);
-  const { kid, state } = await a.doorward.keys.rotate({ immediately: true });
+  const { kid, state } = (await a.doorward.keys.rotate({ immediately: true })).key;
   assert.equal(state, 'signing');
   const token = await newToken(a, user.email);
   assert.equal(kidOf(token), kid);
@@ -169,14 +169,14 @@ onInstances('the only usable key cannot be retired, and an unknown one is told',
   await assert.rejects(a.doorward.keys.retire(String(only)), onlyUsable);
   await assert.rejects(a.doorward.keys.retire('unknown'), { code: 'key_not_found' });
   // The next key does not sign yet.
-  const next = await a.doorward.keys.rotate({ immediately: false });
+  const { key: next } = await a.doorward.keys.rotate({ immediately: false });
   await assert.rejects(a.doorward.keys.retire(String(only)), onlyUsable);
   assert.equal((await a.me(user.access_token)).status, 200);
   // One that has signed nothing is withdrawn as easily as it came.
   await a.doorward.keys.retire(next.kid);
   assert.deepEqual(await kidsOf(a), [only]);
   // Of two at once, one goes.
-  const other = await a.doorward.keys.rotate({ immediately: true });
+  const { key: other } = await a.doorward.keys.rotate({ immediately: true });
   const b = await s.open();
   const outcomes = await Promise.allSettled([
     a.doorward.keys.retire(String(only)),
@@ -218,6 +218,23 @@ onInstances('rotation by age can be left to the operator', async (s) => {
   s.advance(4000 * day);
   await a.doorward.keys.maintain();
   assert.deepEqual(await states(a), ['signing']);
+});
+
+onInstances('while a key waits to sign, whoever asks for one is given that', async (s) => {
+  const a = await s.open();
+  const b = await s.open();
+  const admin = await a.signIn({ is_admin: true });
+  const ask = (instance: Instance) =>
+    instance.request('POST', '/auth/keys/rotate', { token: admin.access_token });
+  const answers = await Promise.all([a, b, a, b].map(ask));
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 200, 200, 201]);
+  const [{ kid }] = answers.map(({ body }) => body) as [{ kid: string }];
+  for (const { body } of answers) assert.deepEqual([body.kid, body.state], [kid, 'next']);
+  assert.deepEqual(await states(a), ['next', 'signing']);
+  s.advance(60);
+  const { status, body } = await ask(b);
+  assert.deepEqual([status, body.kid === kid], [201, false]);
+  assert.deepEqual(await states(b), ['next', 'signing', 'former']);
 });
 
 onInstances('two instances that rotate at once agree on the key that signs', async (s) => {

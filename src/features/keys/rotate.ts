@@ -8,7 +8,7 @@ import { deleteSigningKey, insertSigningKey, listSigningKeys, type SigningKeyRow
 
 /**
  * Makes a new signing key. It is published at once and signs after KEY_PUBLICATION_LEAD_SECONDS (`immediately`: at
- * once, which a verifier may meet before it has heard of the key). Undefined when `unless` finds it unneeded.
+ * once, which a verifier may meet before it has heard of the key). `already` may find one that makes it unneeded.
  * @throws SecretKeyMismatchError when SECRET_KEY was changed meanwhile: nobody else could read the key.
  */
 export async function rotateKey(
@@ -16,9 +16,9 @@ export async function rotateKey(
   secretKey: string,
   options: {
     immediately: boolean;
-    unless?: (stored: readonly SigningKeyRow[]) => boolean;
+    already: (stored: readonly SigningKeyRow[]) => SigningKeyRow | undefined;
   },
-): Promise<SigningKeyRow | undefined> {
+): Promise<{ key: SigningKeyRow; isNew: boolean }> {
   const { db, clock, settings, audit } = kernel;
   const createdAt = clock.now();
   const leadMs = options.immediately ? 0 : settings.KEY_PUBLICATION_LEAD_SECONDS * 1000;
@@ -31,10 +31,11 @@ export async function rotateKey(
   return db.transaction(async (tx) => {
     await db.lock(tx, signingKeysLock);
     await assertSecretKey(tx, secretKey);
-    if (options.unless?.(await listSigningKeys(tx))) return undefined;
+    const found = options.already(await listSigningKeys(tx));
+    if (found !== undefined) return { key: found, isNew: false };
     await insertSigningKey(tx, made);
     await audit.record(tx, { kind: 'key.created', user_id: null, detail: { kid: made.kid } });
-    return made;
+    return { key: made, isNew: true };
   });
 }
 

@@ -71,12 +71,15 @@ export function keyAdminRoutes(keys: Keys): FastifyPluginAsyncTypebox {
           operationId: 'rotate_keys',
           summary: 'Make a new signing key',
           description:
-            'It is published at once and signs after `KEY_PUBLICATION_LEAD_SECONDS`. Sooner, for emergencies, on the command ' +
-            'line alone.',
-          response: { 201: SigningKey, ...mayFail(409) },
+            'It is published at once and signs after `KEY_PUBLICATION_LEAD_SECONDS`; until then the answer is 200 with that ' +
+            'key, so that asking again makes no other. Sooner, for emergencies, on the command line alone.',
+          response: { 200: SigningKey, 201: SigningKey, ...mayFail(409) },
         },
       },
-      async (_request, reply) => reply.code(201).send(await keys.rotate({ immediately: false })),
+      async (_request, reply) => {
+        const { key, isNew } = await keys.rotate({ immediately: false });
+        return reply.code(isNew ? 201 : 200).send(key);
+      },
     );
   };
 }
