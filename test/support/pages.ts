@@ -7,6 +7,9 @@ import type { Page } from 'playwright-core';
 import type { GivenSettings } from '../../src/settings.ts';
 import { type CaughtMail, createTestDoorward, type TestDoorward } from '../../src/testing/index.ts';
 import { startChromium, type TestPage } from './chromium.ts';
+import { onEachDatabase } from './databases.ts';
+import { SECRET_KEY } from './instances.ts';
+import { startRoundRobin } from './round-robin.ts';
 
 const patienceMs = 60_000;
 /** How long what slides in or out may take to come to rest. */
@@ -31,16 +34,21 @@ export interface Site extends TestDoorward {
   inspect(page: Page, name: string): Promise<void>;
 }
 
+type Scenarios = Record<
+  string,
+  (open: (settings?: GivenSettings) => Promise<Site>, t: TestContext) => Promise<void>
+>;
+
 /**
  * Tests that have one Chromium, and each a site of its own that it opens. The clock stands at the present time until a
- * test moves it.
+ * test moves it. With DOORWARD_THOROUGH=1 a site is two instances that share a database of either kind.
  */
-export function pageTests(
-  scenarios: Record<
-    string,
-    (open: (settings?: GivenSettings) => Promise<Site>, t: TestContext) => Promise<void>
-  >,
-): void {
+export function pageTests(scenarios: Scenarios): void {
+  if (process.env.DOORWARD_THOROUGH !== '1') register(scenarios);
+  else onEachDatabase(({ createReadyUrl }) => register(scenarios, createReadyUrl));
+}
+
+function register(scenarios: Scenarios, createUrl?: () => Promise<string>): void {
   let browser: Awaited<ReturnType<typeof startChromium>>;
   before(async () => {
     browser = await startChromium();
@@ -49,7 +57,7 @@ export function pageTests(
   for (const [name, run] of Object.entries(scenarios)) {
     test(name, async (t) => {
       const visits: TestPage[] = [];
-      await run((settings) => openSite(t, browser, visits, settings), t);
+      await run(async (settings) => openSite(t, browser, visits, { ...settings }, await createUrl?.()), t);
       assert.deepEqual(
         visits.flatMap(({ faults }) => faults),
         [],
@@ -62,18 +70,26 @@ async function openSite(
   t: TestContext,
   browser: Awaited<ReturnType<typeof startChromium>>,
   visits: TestPage[],
-  settings: GivenSettings = {},
+  settings: GivenSettings,
+  sharedUrl: string | undefined,
 ): Promise<Site> {
   const PORT = await freePort();
   const origin = `http://127.0.0.1:${PORT}`;
-  const instance = await createTestDoorward({ PORT, PUBLIC_URL: origin, ...settings }, { now: new Date() });
+  const given = {
+    PORT,
+    PUBLIC_URL: origin,
+    ...(sharedUrl && { DATABASE_URL: sharedUrl, SECRET_KEY }),
+    ...settings,
+  };
+  const instance = await createTestDoorward(given, { now: new Date() });
   const own: TestPage[] = [];
   // Browsers first: a connection that they opened in advance would hold the server up for a minute.
   t.after(async () => {
     await Promise.all(own.map((visit) => visit.close()));
+    await stop();
     await instance.close();
   });
-  await instance.app.listen({ host: '127.0.0.1', port: PORT });
+  const stop = await listen(instance, PORT, sharedUrl === undefined ? undefined : given);
   return {
     ...instance,
     origin,
@@ -95,6 +111,32 @@ async function openSite(
       }
     },
     inspect: (page, name) => inspect(browser, page, name),
+  };
+}
+
+/** Serves an instance; if settings are given, in turns with another one of the same. Resolves to what ends the other. */
+async function listen(
+  { app, clock }: TestDoorward,
+  port: number,
+  ofOther: GivenSettings | undefined,
+): Promise<() => Promise<void>> {
+  const host = '127.0.0.1';
+  const portOf = async (instance: TestDoorward['app']) =>
+    Number(new URL(await instance.listen({ host, port: 0 })).port);
+  if (ofOther === undefined) {
+    await app.listen({ host, port });
+    return async () => {};
+  }
+  const other = await createTestDoorward(ofOther, { now: clock.now() });
+  const { advance } = clock;
+  clock.advance = (seconds) => {
+    advance(seconds);
+    other.clock.advance(seconds);
+  };
+  const stop = await startRoundRobin(port, [await portOf(app), await portOf(other.app)]);
+  return async () => {
+    await stop();
+    await other.close();
   };
 }
 
