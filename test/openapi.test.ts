@@ -183,6 +183,8 @@ describe('every answer is as the document says', () => {
     const { token: accepted } = linkIn(await smtp.waitFor(email));
     const received = smtp.mails.filter(({ to_envelope }) => to_envelope.includes(email)).length;
     await expectAnswers(test, [
+      ['POST', '/auth/invitations/show', { json: { token: accepted } }, 200],
+      ['POST', '/auth/invitations/show', { json: { token: 'x' } }, 400],
       ['POST', '/auth/invitations/accept', { json: { token: accepted, password } }, 422],
       ['POST', '/auth/invitations/accept', { json: { token: accepted, password, name } }, 201],
       ['POST', '/auth/invitations/accept', { json: { token: accepted, password, name } }, 400],

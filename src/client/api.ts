@@ -31,6 +31,7 @@ export type InvitationRead = {
   expires_at: string;
   state: 'pending' | 'expired';
 };
+export type ShownInvitation = { email: string; name: string | null; is_admin: boolean; expires_at: string };
 export type ImportRow = {
   email: string;
   name: string;
@@ -331,6 +332,7 @@ export interface Api {
   'GET /auth/invitations': { body: undefined; response: InvitationRead[] };
   'POST /auth/invitations/{id}/resend': { body: undefined; response: InvitationRead };
   'DELETE /auth/invitations/{id}': { body: undefined; response: undefined };
+  'POST /auth/invitations/show': { body: { token: string }; response: ShownInvitation };
   'POST /auth/invitations/accept': {
     body: { token: string; password: string; name?: string };
     response: UserRead;

@@ -74,6 +74,7 @@ const bodies: Record<string, object> = {
   'POST /auth/forgot-password': { email: 'ann@example.com' },
   'POST /auth/reset-password': { token: 'x', new_password: `${password}2` },
   'POST /auth/invitations': { email: 'invited@example.com' },
+  'POST /auth/invitations/show': { token: 'x' },
   'POST /auth/invitations/accept': { token: 'x', password, name: 'Ann' },
 };
 /** What is answered from memory. */

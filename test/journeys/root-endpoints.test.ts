@@ -68,6 +68,7 @@ journey('the OpenAPI document tells every endpoint of the contract, and whom it 
     'POST /auth/invitations': true,
     'POST /auth/invitations/{id}/resend': true,
     'POST /auth/invitations/accept': false,
+    'POST /auth/invitations/show': false,
     'GET /auth/outbox': true,
     'GET /auth/outbox/{id}': true,
     'GET /auth/outbox/{id}/html': true,

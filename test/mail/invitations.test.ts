@@ -55,6 +55,8 @@ async function tokenTo(a: Journey, to = email): Promise<string> {
 const accept = (a: Journey, token: string, more: object = {}) =>
   a.request('POST', '/auth/invitations/accept', { json: { token, password: newPassword, name, ...more } });
 
+const show = (a: Journey, token: string) => a.request('POST', '/auth/invitations/show', { json: { token } });
+
 const eventsOf = async (a: Journey) => {
   const { events } = await a.doorward.audit.list({ limit: 200 });
   return events.filter(({ kind }) => kind.startsWith('invitation.')).reverse();
@@ -90,8 +92,18 @@ journey('an invitation is mailed, accepted once, and makes a verified account', 
   assert.match(link, /^https:\/\/app\.example\.com\/me\/invitation#token=[\w-]{43}$/);
   assert.doesNotMatch(mail.text ?? '', /\d{3} \d{3}/, 'there is no code');
 
-  // A scanner opens the link: no request carries the token.
-  for (let n = 0; n < 3; n++) await a.request('GET', new URL(link).pathname);
+  // A scanner opens the link: no request carries the token, but that of a page which it runs, and that changes nothing.
+  for (let n = 0; n < 3; n++) {
+    await a.request('GET', new URL(link).pathname);
+    const shown = await show(a, token);
+    assert.equal(shown.status, 200, shown.text);
+    assert.deepEqual(shown.body, {
+      email: 'Ada@example.com',
+      name: null,
+      is_admin: true,
+      expires_at: invited.expires_at,
+    });
+  }
   const answer = await accept(a, token);
   assert.equal(answer.status, 201, answer.text);
   assert.deepEqual(answer.body, {
@@ -109,6 +121,7 @@ journey('an invitation is mailed, accepted once, and makes a verified account', 
   assert.equal(answer.headers['set-cookie'], undefined, 'nobody is logged in');
   assert.equal((await a.logIn(email, newPassword)).status, 200);
   invalid(await accept(a, token));
+  invalid(await show(a, token));
   assert.deepEqual(await admin.list(), []);
   notFound(await admin.send('DELETE', `/auth/invitations/${invited.id}`));
   registered(await admin.send('POST', '/auth/invitations', { email }));
@@ -217,6 +230,7 @@ journey('sending again voids the older link and renews the term', async (open) =
     [200, id, created_at, new Date(a.clock.now().getTime() + 7 * dayS * 1000).toISOString(), other.id],
   );
   invalid(await accept(a, first));
+  invalid(await show(a, first));
   const mails = await mailsTo(a);
   assert.equal(mails.length, 1, 'the older mail is gone');
   assert.match(mails[0]?.text ?? '', /Other Admin/);
@@ -228,6 +242,7 @@ journey('sending again voids the older link and renews the term', async (open) =
   assert.equal(resent.status, 202);
   const third = await tokenTo(a);
   invalid(await accept(a, second));
+  invalid(await show(a, second));
   a.clock.advance(dayS - 1);
   assert.equal((await accept(a, third)).status, 201);
   for (const gone of [id, 99, Number.MAX_SAFE_INTEGER])
@@ -241,10 +256,12 @@ journey('an invitation ends with its term, is renewed after it, and is removed i
   const token = await tokenTo(a);
   a.clock.advance(2 * dayS);
   invalid(await accept(a, token));
+  invalid(await show(a, token));
   assert.equal((await admin.list())[0].state, 'expired');
   const renewed = await admin.send('POST', `/auth/invitations/${id}/resend`);
   assert.deepEqual([renewed.status, renewed.body.state], [200, 'pending']);
   invalid(await accept(a, token));
+  invalid(await show(a, token));
   await tokenTo(a);
 
   for (let n = 0; n < 120; n++) await a.doorward.invitations.create({ email: `many${n}@example.com` });
@@ -282,6 +299,7 @@ journey('a withdrawn invitation is void at once, and its mail is not sent any mo
   const [{ id: second }] = await admin.list();
   assert.equal((await admin.send('DELETE', `/auth/invitations/${second}`)).status, 204);
   invalid(await accept(a, token));
+  invalid(await show(a, token));
   assert.equal((await a.logIn(email, newPassword)).status, 401);
   assert.deepEqual(
     (await eventsOf(a)).map(({ kind, detail }) => [kind, detail.reason]),
@@ -389,8 +407,10 @@ journey('an address that is an account’s for good is not invited any more', as
     const { id } = await admin.invite({ is_admin: true });
     const token = await tokenTo(a);
     const user = await make(a);
+    registered(await show(a, token));
     registered(await accept(a, token));
     registered(await accept(a, token));
+    registered(await show(a, token));
     assert.deepEqual(await admin.list(), [], cause);
     notFound(await admin.send('POST', `/auth/invitations/${id}/resend`));
     notFound(await admin.send('DELETE', `/auth/invitations/${id}`));
@@ -407,6 +427,7 @@ journey('an address that is an account’s for good is not invited any more', as
     if (cause.includes('gave')) await a.doorward.admin.change(user.id, { email: 'else@example.com' });
     else await a.doorward.admin.delete(user.id);
     invalid(await accept(a, token));
+    invalid(await show(a, token));
     for (const table of ['invitations', 'mail_links'] as const)
       assert.doesNotMatch(
         JSON.stringify(await a.doorward.kernel.db.read.selectFrom(table).selectAll().execute()),
@@ -454,6 +475,7 @@ journey('nobody is made an administrator by the word of somebody who is none any
     const tokens = [await tokenTo(a, to[0]), await tokenTo(a, to[1])] as const;
     await apply(inviter.id);
     invalid(await accept(a, tokens[0]));
+    invalid(await show(a, tokens[0]));
     const listed = (await admin.list()).filter(
       (one: { invited_by: number }) => one.invited_by === inviter.id,
     );

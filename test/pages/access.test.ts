@@ -286,6 +286,8 @@ pageTests({
     await page.getByText('Open the link in the mail that invited you').waitFor();
     const { link } = await site.mailTo(email);
     await follow(page, link, { inNewTab: false });
+    await page.getByLabel('Email').waitFor();
+    assert.equal(await page.getByLabel('Email').inputValue(), email);
     await site.inspect(page, 'invitation');
     await fill(page, { Password: password });
     await press(page, 'Accept');
@@ -297,11 +299,22 @@ pageTests({
     assert.equal(await page.locator('img').count(), 0);
     await site.inspect(page, 'invitation-done');
     await follow(page, link, { inNewTab: false });
-    await fill(page, { Name: 'Eve', Password: newPassword });
-    await press(page, 'Accept');
     await seeAlert(page, 'This link has been used');
     await site.inspect(page, 'invitation-refused');
     await logIn(site, page);
+
+    const other = { email: 'grace@example.com', name: 'Grace Hopper' };
+    await site.request('POST', '/auth/invitations', { token, json: other });
+    const late = await site.visit(new URL((await site.mailTo(other.email)).link).pathname);
+    await follow(late, (await site.mailTo(other.email)).link, { inNewTab: false });
+    await late.getByLabel('Name').waitFor();
+    assert.equal(await late.getByLabel('Name').inputValue(), other.name);
+    // Withdrawn while it is being accepted.
+    const [open_] = (await site.request('GET', '/auth/invitations', { token })).body;
+    await site.request('DELETE', `/auth/invitations/${open_.id}`, { token });
+    await fill(late, { Password: password });
+    await press(late, 'Accept');
+    await seeAlert(late, 'This link has been used');
   },
 
   async 'people sign in by a mail: by its link, by its code elsewhere, and not after it has expired'(open) {

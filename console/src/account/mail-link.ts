@@ -12,6 +12,9 @@ interface Held {
 const storageKey = 'doorward-link';
 const refusals = ['invalid_link', 'link_from_another_browser'];
 
+const isRefusal = (error: unknown, codes = refusals): error is ApiError =>
+  error instanceof ApiError && codes.includes(error.code);
+
 /**
  * The token of the mail's link that opened this document, until it is used up. This module is the first that a document
  * runs: the token is out of the address bar, and so of the history and of pictures of the screen, before anything is shown.
@@ -51,6 +54,8 @@ export interface MailLinkHere {
   readonly token: string | undefined;
   /** Why the link is no good. */
   readonly refusal: string | undefined;
+  /** Asks what the link is good for, by `send`, and leaves it. Where it is good for nothing, the page goes on without it. */
+  look<T>(token: string, send: (token: string) => Promise<T>): Promise<T>;
   /**
    * Uses the link up, by `send`. Where the server refuses the link itself, the page goes on without it: by the code of the
    * mail. Any other failure is thrown, and leaves it.
@@ -61,18 +66,29 @@ export interface MailLinkHere {
 export function useMailLink(): MailLinkHere {
   const [token, setToken] = useState(held?.path === location.pathname ? held.token : undefined);
   const [refusal, setRefusal] = useState<string>();
+  const goOnWithout = (error: ApiError) => {
+    held = undefined;
+    setToken(undefined);
+    setRefusal(describeFailure(error));
+  };
   return {
     token,
     refusal,
+    async look(shown, send) {
+      try {
+        return await send(shown);
+      } catch (error) {
+        if (isRefusal(error, [...refusals, 'email_registered'])) goOnWithout(error);
+        throw error;
+      }
+    },
     async redeem(shown, send) {
       try {
         await send(shown);
         held = undefined;
       } catch (error) {
-        if (!(error instanceof ApiError && refusals.includes(error.code))) throw error;
-        held = undefined;
-        setToken(undefined);
-        setRefusal(describeFailure(error));
+        if (!isRefusal(error)) throw error;
+        goOnWithout(error);
       }
     },
   };

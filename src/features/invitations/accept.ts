@@ -5,6 +5,7 @@ import type { Kernel } from '../../kernel.ts';
 import type { PreparedAccount, User } from '../accounts/index.ts';
 import type { InvitationFeatures } from './index.ts';
 import { isLive, isSettled } from './invitation.ts';
+import { findByLink } from './show.ts';
 import { deleteInvitation, findInvitation } from './store.ts';
 
 const kind = 'invitation.accepted';
@@ -22,12 +23,9 @@ export async function acceptInvitation(
   input: { token: string; password: string; name?: string | undefined },
 ): Promise<User> {
   const { db, clock } = kernel;
-  const { accounts, mailLinks, outbox } = features;
-  const { link, use } = await mailLinks.show('invitation', { token: input.token, browser: null });
-  const id = link.invitation_id ?? 0;
-  const invitation = await findInvitation(db.read, id);
-  if (invitation === undefined) throw new DoorwardError('invalid_link');
-  const { email, is_admin, locale } = invitation;
+  const { accounts, outbox } = features;
+  const { invitation, use } = await findByLink(kernel, features, input.token);
+  const { id, email, is_admin, locale } = invitation;
   const name = input.name ?? invitation.name;
   if (name === null)
     throw new ValidationError([{ type: 'missing', loc: ['body', 'name'], msg: 'Field required' }]);

@@ -11,6 +11,7 @@ import type { ReadInvitation } from './invitation.ts';
 import { type InvitationPage, listPage } from './list.ts';
 import { mailInvitation, prepareInvitation } from './prepare.ts';
 import { resendInvitation } from './resend.ts';
+import { type ShownInvitation, showInvitation } from './show.ts';
 import { findInvitationTo, listInvitationsBy } from './store.ts';
 import { deleteOverInvitations, forgetSettled, settleInvitation, withdrawInvitation } from './withdraw.ts';
 
@@ -19,6 +20,7 @@ export type { ReadInvitation } from './invitation.ts';
 export type { InvitationPage } from './list.ts';
 export { invitationMigrations } from './migrations.ts';
 export { invitationRoutes } from './routes.ts';
+export type { ShownInvitation } from './show.ts';
 
 /** How people come by invitation. `actorId` is the administrator who asks; the command line has none. */
 export interface Invitations {
@@ -32,6 +34,8 @@ export interface Invitations {
   resend(id: number, actorId?: number): Promise<ReadInvitation>;
   /** See `withdraw.ts`. */
   withdraw(id: number): Promise<void>;
+  /** See `show.ts`. */
+  show(token: string): Promise<ShownInvitation>;
   /** See `accept.ts`. */
   accept(input: Parameters<typeof acceptInvitation>[2]): Promise<User>;
   /** Removes invitations that were over long ago, a batch a transaction. */
@@ -84,6 +88,7 @@ export function createInvitations(kernel: Kernel, features: InvitationFeatures):
     },
     resend: (id, actorId) => resendInvitation(kernel, features, id, actorId ?? null),
     withdraw: (id) => withdrawInvitation(kernel, features, id),
+    show: (token) => showInvitation(kernel, features, token),
     accept: (input) => acceptInvitation(kernel, features, input),
     deleteOver: () => deleteOverInvitations(kernel, features),
   };

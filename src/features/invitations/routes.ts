@@ -36,6 +36,13 @@ const InvitationRead = Closed(
   },
   { title: 'InvitationRead' },
 );
+const { email, name, is_admin, expires_at } = InvitationRead.properties;
+const ShownInvitation = Closed({ email, name, is_admin, expires_at }, { title: 'ShownInvitation' });
+const LinkToken = Text({
+  minLength: 1,
+  maxLength: 256,
+  description: 'What stands behind `#token=` in the link.',
+});
 const InvitationPath = Type.Object({ id: Type.Integer({ description: 'The id of an invitation.' }) });
 
 export function invitationRoutes(invitations: Invitations): FastifyPluginAsyncTypebox {
@@ -119,6 +126,22 @@ export function invitationRoutes(invitations: Invitations): FastifyPluginAsyncTy
     );
 
     app.post(
+      '/invitations/show',
+      {
+        config: { access: 'public' },
+        schema: {
+          tags: ['account'],
+          operationId: 'show_invitation',
+          summary: 'What a link invites to',
+          description: 'The link is left as it is.',
+          body: Closed({ token: LinkToken }),
+          response: { 200: ShownInvitation, ...mayFail(409, 429) },
+        },
+      },
+      (request) => invitations.show(request.body.token),
+    );
+
+    app.post(
       '/invitations/accept',
       {
         config: { access: 'public' },
@@ -128,11 +151,7 @@ export function invitationRoutes(invitations: Invitations): FastifyPluginAsyncTy
           summary: 'Make the account that one is invited to',
           description: 'With the invited address, whatever the state of `REGISTRATION`. It logs nobody in.',
           body: Closed({
-            token: Text({
-              minLength: 1,
-              maxLength: 256,
-              description: 'What stands behind `#token=` in the link.',
-            }),
+            token: LinkToken,
             password: NewPassword,
             name: Type.Optional(Name),
           }),
