@@ -10,7 +10,7 @@ import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
 import { createUnknownAnswer } from './http/replies.ts';
 import { LazyLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';
-import { createPlugin, type PluginOptions } from './plugin.ts';
+import { createPlugin, type PluginOptions, watchRequests } from './plugin.ts';
 import type { GivenSettings } from './settings.ts';
 
 /** An instance of Doorward: its features, and three ways to serve them. */
@@ -41,7 +41,7 @@ export async function createDoorward(
 /** Adds to an instance what serves it. */
 export function serve(core: Core): Doorward {
   let isDraining = false;
-  const plugin = createPlugin(core, () => isDraining);
+  const createOwnPlugin = (isWatched: boolean) => createPlugin(core, () => isDraining, { isWatched });
   let ready: Promise<FastifyInstance> | undefined;
 
   async function build(prepare?: (app: FastifyInstance) => void): Promise<FastifyInstance> {
@@ -52,6 +52,7 @@ export function serve(core: Core): Doorward {
       logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     });
     prepare?.(app);
+    watchRequests(app, core.settings);
     const answerUnknown = createUnknownAnswer(app);
     app.setNotFoundHandler(answerUnknown);
     // Before a body is read: Fastify's own parsers would refuse it in a shape of their own.
@@ -65,7 +66,7 @@ export function serve(core: Core): Doorward {
     app.addHook('preClose', async () => {
       isDraining = true;
     });
-    await app.register(plugin);
+    await app.register(createOwnPlugin(true));
     await app.ready();
     return app;
   }
@@ -77,7 +78,7 @@ export function serve(core: Core): Doorward {
 
   return {
     ...core,
-    plugin,
+    plugin: createOwnPlugin(false),
     app,
     async handler(request, response) {
       (await app()).routing(request, response);

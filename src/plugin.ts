@@ -54,11 +54,22 @@ export interface PluginOptions {
 /** Of a header that is kept. */
 const maxHeaderLength = 512;
 
+/** Knows and logs the requests of `app` and its children. */
+export function watchRequests(app: FastifyInstance, settings: Core['settings']): void {
+  installClientAddress(app, settings);
+  installRequestLog(app);
+}
+
 /**
  * The Fastify plugin. It adds the guards `currentUser`, `activeUser` and `adminUser` to the host, for the host's own
- * routes, and the endpoints in a context of their own: nothing else of the host changes.
+ * routes, and the endpoints in a context of their own: nothing else of the host changes. `isWatched`: the host has called
+ * `watchRequests` for all that it answers.
  */
-export function createPlugin(core: Core, isDraining: () => boolean): FastifyPluginAsync<PluginOptions> {
+export function createPlugin(
+  core: Core,
+  isDraining: () => boolean,
+  { isWatched }: { isWatched: boolean },
+): FastifyPluginAsync<PluginOptions> {
   const plugin: FastifyPluginAsync<PluginOptions> = async (host, options) => {
     const { prefix = '/auth', docs = true, health = true, pages = true } = options;
     const browser = createBrowserRules(core.settings);
@@ -68,8 +79,7 @@ export function createPlugin(core: Core, isDraining: () => boolean): FastifyPlug
     for (const name of ['currentUser', 'activeUser', 'adminUser'] as const) host.decorate(name, guards[name]);
 
     await host.register(async (app) => {
-      installClientAddress(app, core.settings);
-      installRequestLog(app);
+      if (!isWatched) watchRequests(app, core.settings);
       installReplies(app);
       installCors(app, browser);
       installBodyParsers(app);
