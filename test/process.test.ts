@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Outcome, runCommand, type ServeProcess, startServe } from './support/command.ts';
+import {
+  type Outcome,
+  programEnv,
+  runCommand,
+  type ServeProcess,
+  startServe,
+  testSettings,
+} from './support/command.ts';
 import { onEachDatabase } from './support/databases.ts';
 
 const password = 'Zq7!correct-horse';
@@ -294,6 +304,43 @@ describe('signals', () => {
     server.signal('SIGINT');
     assert.equal(await server.ended, 1);
     await cut;
+  });
+});
+
+describe('standard output on a full disk', { skip: !existsSync('/dev/full') }, () => {
+  const main = join(import.meta.dirname, '../src/cli/main.ts');
+  const start = (args: string[], env: Record<string, string>, cwd: string) =>
+    spawn('sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, main, ...args], {
+      cwd,
+      env: { ...programEnv, ...testSettings, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+
+  test('a server goes on, and ends when it is told to', async (t) => {
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const { port } = free.address() as AddressInfo;
+    free.close();
+    const env = { PORT: String(port), DATABASE_URL: 'sqlite::memory:' };
+    const server = start(['serve'], env, await emptyFolder());
+    t.after(() => server.kill('SIGKILL'));
+    const ask = () => fetch(`http://127.0.0.1:${port}/health/live`, { headers: { connection: 'close' } });
+    while ((await ask().catch(() => undefined)) === undefined) await sleep(20);
+    for (let n = 0; n < 20; n++) assert.equal((await ask()).status, 200);
+    server.kill('SIGTERM');
+    assert.deepEqual(await once(server, 'exit'), [0, null]);
+  });
+
+  test('a command fails, and says so in one line', async () => {
+    for (const args of [['config'], ['migrate', '--dry-run'], ['users', 'list']]) {
+      const command = start(args, { DATABASE_URL: 'sqlite:doorward.db' }, await emptyFolder());
+      const [text, [code]] = await Promise.all([textOf(command.stderr), once(command, 'exit')]);
+      assert.deepEqual(
+        [code, text],
+        [1, 'doorward: standard output cannot be written (ENOSPC)\n'],
+        `${args}`,
+      );
+    }
   });
 });
 

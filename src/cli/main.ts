@@ -21,12 +21,8 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   process.exit(1);
 }
 
-// A reader that has gone (`| head`) is no failure; what is left to do is done, unread.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+// `print` tells what went wrong; there is nowhere to tell what else could not be.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 // Commands load what they need when they run, so that help needs no database, and `serve` can size the thread pool
 // before anything uses it.

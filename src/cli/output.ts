@@ -1,9 +1,20 @@
 import type { User } from '../features/accounts/index.ts';
+import { CommandError } from './failures.ts';
 
-/** Writes a line on standard output; slow readers are waited for. */
+/** A reader that has gone (`| head`) is no failure; what is left to do is done, unread. */
+const goneCodes = ['EPIPE', 'ERR_STREAM_DESTROYED'];
+
+/**
+ * Writes a line on standard output; slow readers are waited for.
+ * @throws CommandError when it cannot be written, as on a full disk.
+ */
 export function print(line: string): Promise<void> {
-  return new Promise((written) => {
-    process.stdout.write(`${line}\n`, () => written());
+  return new Promise((done, fail) => {
+    process.stdout.write(`${line}\n`, (error?: NodeJS.ErrnoException | null) => {
+      const { code } = error ?? {};
+      if (!error || goneCodes.includes(code ?? '')) done();
+      else fail(new CommandError(`standard output cannot be written (${code})`));
+    });
   });
 }
 

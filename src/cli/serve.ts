@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import type { RunningServer } from '../server.ts';
-import { print, warn } from './output.ts';
+import { warn } from './output.ts';
 
 /** Threads for everything but password hashes: files, host names, the verification of tokens. */
 const otherThreads = 4;
@@ -25,11 +25,12 @@ export function addServe(program: Command): void {
       // the verification of tokens would wait behind them. It is made at its first use, so this has to come before.
       process.env.UV_THREADPOOL_SIZE ||= String(readSettings(given).HASH_CONCURRENCY + otherThreads);
       const { startServer } = await import('../server.ts');
+      const { standardOutput } = await import('../log.ts');
 
       const settingSources = new Map(
         [...origins].map(([name, origin]) => [name, origin === '.env' ? ('file' as const) : origin]),
       );
-      const starting = startServer(given, (line) => void print(line), { settingSources });
+      const starting = startServer(given, (line) => standardOutput().write(`${line}\n`), { settingSources });
       exitOnSignals(starting);
       exitOnCrash(starting);
       await starting;
