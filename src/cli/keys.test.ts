@@ -3,9 +3,12 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { Outcome } from '../../test/support/command.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Outcome, runCommand as runProcess } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
+import { signingKeysLock } from '../database/lock-names.ts';
+import { openDatabase } from '../database/open.ts';
 
 const former = 'cli-keys-3f9c1b7e5a2d4860-the-first-one';
 const next = 'cli-keys-7a41d0c9be635f82-the-second-one';
@@ -140,6 +143,30 @@ onEachDatabase(
       assert.equal(withOld.code, 1);
       assert.match(withOld.stderr, /^doorward: .*SECRET_KEY.*\n$/);
       assert.ok(!withOld.stderr.includes(old.trim()));
+    });
+
+    test('secret-key change: after two at once secret.key fits', async () => {
+      const DATABASE_URL = await createUrl();
+      const { cwd, succeeds } = await commands({ DATABASE_URL });
+      await succeeds(['keys', 'list']);
+      const db = await openDatabase({ url: DATABASE_URL });
+      // Both are to wait for their turn, the second behind the first.
+      const held = db.transaction(async (tx) => {
+        await db.lock(tx, signingKeysLock);
+        await sleep(3_000);
+      });
+      const changes = await Promise.all(
+        [0, 300].map(async (ms) => {
+          await sleep(ms);
+          return runProcess(['secret-key', 'change'], { cwd, env: { DATABASE_URL } });
+        }),
+      );
+      await held;
+      await db.close();
+      assert.ok(changes.some(({ code }) => code === 0));
+      for (const { code, stderr } of changes)
+        if (code !== 0) assert.match(stderr, /^doorward: SECRET_KEY is not the one .*\n$/);
+      await succeeds(['keys', 'list']);
     });
 
     test('secret-key change: one that is a setting is replaced by the one on standard input', async () => {

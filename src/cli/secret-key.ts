@@ -42,13 +42,16 @@ export function addSecretKey(program: Command): void {
         await bringUpToDate(db);
         const current = await settleSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL);
         if (current === next) throw new CommandError('the new SECRET_KEY is the present one');
-        const pending = isGiven ? undefined : writePendingSecretKey(settings.DATABASE_URL, next);
         const clock = { now: () => new Date() };
         const audit = createAuditKeyChange({ db, clock, log, settings }, current, next);
         await withOrigin(commandLine, () =>
-          changeSecretKey(db, current, next, clock.now(), (tx) => audit.inTransaction(tx)),
+          changeSecretKey(db, current, next, clock.now(), (tx) => {
+            // In its turn: of two changes at once, one would write over the secret that the other's database needs.
+            if (!isGiven) writePendingSecretKey(settings.DATABASE_URL, next);
+            return audit.inTransaction(tx);
+          }),
         );
-        pending?.putInPlace();
+        await settleSecretKey(db, isGiven ? next : undefined, settings.DATABASE_URL);
         await audit.afterwards();
       } finally {
         await db.close();

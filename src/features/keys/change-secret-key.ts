@@ -51,12 +51,13 @@ export async function settleSecretKey(
   given: string | undefined,
   databaseUrl: string,
 ): Promise<string> {
-  const pending = given === undefined ? readPendingSecretKey(databaseUrl) : undefined;
-  if (
-    pending !== undefined &&
-    (await readSecretKeyFingerprint(db.read)) === fingerprintOf(pending.secretKey)
-  ) {
-    pending.putInPlace();
+  if (given === undefined && readPendingSecretKey(databaseUrl) !== undefined) {
+    await db.transaction(async (tx) => {
+      await db.lock(tx, signingKeysLock);
+      const pending = readPendingSecretKey(databaseUrl);
+      if (pending === undefined) return;
+      if ((await readSecretKeyFingerprint(tx)) === fingerprintOf(pending.secretKey)) pending.putInPlace();
+    });
   }
   return resolveSecretKey(given, databaseUrl);
 }

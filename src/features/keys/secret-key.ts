@@ -78,11 +78,10 @@ export interface PendingSecretKey {
   putInPlace(): void;
 }
 
-export function writePendingSecretKey(databaseUrl: string, secretKey: string): PendingSecretKey | undefined {
+/** Whoever calls this, or puts in place what it wrote, has the lock of the signing keys. */
+export function writePendingSecretKey(databaseUrl: string, secretKey: string): void {
   const file = secretKeyFile(databaseUrl);
-  if (file === undefined) return undefined;
-  writeFileSync(`${file}.new`, `${secretKey}\n`, { mode: 0o600, flush: true });
-  return readPendingSecretKey(databaseUrl);
+  if (file !== undefined) writeFileSync(`${file}.new`, `${secretKey}\n`, { mode: 0o600, flush: true });
 }
 
 /** The secret of a change that was begun and perhaps not finished; half of one opens no database, and harms nothing. */
