@@ -7,7 +7,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
-import { createUnknownAnswer } from './http/replies.ts';
+import { createUnknownAnswer, failureBody, securityHeaders } from './http/replies.ts';
 import { LazyLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';
 import { createPlugin, type PluginOptions, watchRequests } from './plugin.ts';
@@ -81,12 +81,19 @@ export function serve(core: Core): Doorward {
     plugin: createOwnPlugin(false),
     app,
     async handler(request, response) {
-      (await app()).routing(request, response);
+      const made = await app().catch((error) => {
+        core.kernel.log.error({ err: error }, 'the application could not be made');
+      });
+      if (made !== undefined) return made.routing(request, response);
+      response.writeHead(500, { ...securityHeaders, 'content-type': 'application/json; charset=utf-8' });
+      response.end(failureBody('internal_error'));
     },
     async fetch(request, { remoteAddress } = {}) {
+      // Before the body is taken: nobody would hear that it failed meanwhile.
+      const made = await app();
       const url = new URL(request.url);
       const body = request.body === null ? undefined : Readable.fromWeb(request.body as never);
-      const answer = await (await app()).inject({
+      const answer = await made.inject({
         method: request.method as 'GET',
         url: url.pathname + url.search,
         headers: Object.fromEntries(request.headers),
@@ -103,13 +110,37 @@ export function serve(core: Core): Doorward {
       const stream = answer.stream();
       // A reader that stops before the end is a client that went away.
       stream.once('close', () => answer.raw.res.destroy());
-      const content = isEmpty ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
+      const content = isEmpty ? null : toBody(stream);
       return new Response(content, { status: answer.statusCode, headers });
     },
     async close() {
       isDraining = true;
-      if (ready !== undefined) await (await ready).close();
-      await core.close();
+      try {
+        // One that could not be made is not there to be closed.
+        await (await ready?.catch(() => undefined))?.close();
+      } finally {
+        await core.close();
+      }
     },
   };
+}
+
+/** The body of an answer, read as it is asked for. `Readable.toWeb` throws at nobody when its reader goes before the first octet. */
+function toBody(stream: Readable): ReadableStream<Uint8Array> {
+  // Told by the iterator, once somebody reads.
+  stream.on('error', () => {});
+  const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next();
+        if (done === true) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel() {
+        stream.destroy();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }

@@ -85,8 +85,7 @@ export async function startServer(
       },
     };
   } catch (error) {
-    await doorward.close();
-    await observation?.stop(0);
+    await doorward.close().finally(() => observation?.stop(0));
     throw error;
   }
 }

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { createDoorward } from './app.ts';
+
+async function open(t: TestContext) {
+  const doorward = await createDoorward({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' });
+  t.after(() => doorward.close());
+  return doorward;
+}
+
+const url = (path: string) => `https://host.example${path}`;
+
+test('fetch: whoever goes before the answer’s end, or its begin, ends nothing', async (t) => {
+  const doorward = await open(t);
+  const ways: Record<string, (body: ReadableStream<Uint8Array>) => Promise<void>> = {
+    'at once': (body) => body.cancel(),
+    async 'a turn later'(body) {
+      await nextTurn();
+      await body.cancel();
+    },
+    async 'after the first octets'(body) {
+      const reader = body.getReader();
+      await reader.read();
+      await reader.cancel();
+    },
+    async 'without a word'() {},
+  };
+  for (const path of ['/health/live', '/openapi.json', '/auth/nothing']) {
+    for (const leave of Object.values(ways)) {
+      const { body } = await doorward.fetch(new Request(url(path)));
+      assert.ok(body !== null);
+      await leave(body);
+    }
+  }
+  // What nobody caught would be thrown by now.
+  await sleep(50);
+  const answer = await doorward.fetch(new Request(url('/openapi.json')));
+  assert.equal((await answer.json()).openapi, '3.1.0');
+});
+
+test('fetch: a body that fails while the application is made is told to whoever sent it', async (t) => {
+  const doorward = await open(t);
+  const body = new ReadableStream({
+    start(controller) {
+      setTimeout(() => controller.error(new Error('the client went away')), 1);
+    },
+  });
+  const init = { method: 'POST', body, duplex: 'half', headers: { 'content-type': 'application/json' } };
+  const asked = doorward.fetch(new Request(url('/auth/login'), init as RequestInit));
+  assert.ok((await asked).status >= 400);
+  assert.equal((await doorward.fetch(new Request(url('/health/live')))).status, 200);
+});
+
+test('an application that cannot be made: the handler answers 500, and close closes the rest', async (t) => {
+  const doorward = await open(t);
+  const failure = new Error('the pages are not there');
+  await assert.rejects(
+    doorward.app(() => {
+      throw failure;
+    }),
+    failure,
+  );
+  await assert.rejects(doorward.fetch(new Request(url('/auth/me'))), failure);
+  const server = createServer(doorward.handler).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const answer = await fetch(`http://127.0.0.1:${port}/auth/me`, { headers: { connection: 'close' } });
+  assert.deepEqual(
+    [answer.status, await answer.json()],
+    [500, { detail: 'Internal server error', code: 'internal_error' }],
+  );
+  await doorward.close();
+  await assert.rejects(doorward.kernel.db.ping());
+});
