@@ -243,6 +243,8 @@ describe('wrong usage ends with 2, one line on standard error, and touches nothi
     [['services', 'list', '--secrets'], "unknown option '--secrets'"],
     [['services', 'delete'], "missing required argument 'name'"],
     [['secret-key', 'foo'], "unknown command 'foo'"],
+    [['secret-key', "Hunter'2"], 'unknown command'],
+    [['keys', 'rotate', "--now=Hunter'2"], "unknown option '--now'"],
     [['secret-key', 'change', 'hunter2'], "too many arguments for 'change'. Expected 0 arguments but got 1"],
     [['secret-key', 'change', '--new', 'hunter2'], "unknown option '--new'"],
   ];

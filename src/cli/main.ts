@@ -65,10 +65,12 @@ try {
 }
 
 function describeUsage(text: string): string {
-  // Commander repeats arguments that are too many; one may be a password that somebody tried to give that way.
+  // Commander repeats arguments; one may be a password that somebody tried to give that way.
   return text
     .trim()
     .replace(/^error: /, '')
     .replace(/^(too many arguments .* but got \d+): [\s\S]*$/, '$1')
+    .replace(/^(unknown option '[^'=]*)=[\s\S]*'/, "$1'")
+    .replace(/^(unknown command) '(?![a-z-]{1,20}')[\s\S]*'/, '$1')
     .replaceAll('\n', ' ');
 }

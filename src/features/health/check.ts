@@ -30,7 +30,7 @@ export async function checkReadiness(
   if (!isThere) return { database: 'unavailable', migrations: 'unknown', keys: 'unknown' };
   const [isMigrated, hasKeys] = await Promise.all([
     passes('migrations', () => hasMigrations(db, migrations)),
-    passes('keys', () => keys.reload().then(() => true)),
+    passes('keys', () => keys.check().then(() => true)),
   ]);
   return {
     database: 'ok',

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import { journey } from '../../../test/support/journey.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { TestResponse } from '../../testing/index.ts';
+import { changeSecretKey } from '../keys/index.ts';
 
 const allOk = { process: 'ok', database: 'ok', migrations: 'ok', keys: 'ok' };
 
@@ -80,6 +81,19 @@ journey('signing keys that are gone, or that SECRET_KEY does not open, are told'
   await db.transaction((tx) => sql`delete from signing_keys`.execute(tx));
   await insert(key.private_jwe);
   assert.equal((await request('GET', '/health/ready')).status, 200);
+});
+
+journey('a SECRET_KEY that was changed without a restart is told', async (open) => {
+  const { doorward, request } = await open();
+  const { db, clock, settings } = doorward.kernel;
+  await changeSecretKey(
+    db,
+    settings.SECRET_KEY ?? '',
+    'another-0f4d6a8b2c1e3957-not-a-sample',
+    clock.now(),
+    async () => {},
+  );
+  assertNotReady(await request('GET', '/health/ready'), 'database_unavailable', { keys: 'unavailable' });
 });
 
 journey('ALGORITHM that has no keys of its own, or is new, is no fault', async (open) => {

@@ -11,7 +11,7 @@ import {
 import { signingKeysLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import { assertSecretKey, type FormerKeys } from './change-secret-key.ts';
+import { assertSecretKey, type FormerKeys, findSecretKey } from './change-secret-key.ts';
 import { retireKey, retirementOf, rotateKey, withdrawSpentKeys } from './rotate.ts';
 import {
   decryptUnder,
@@ -59,6 +59,8 @@ export interface Keys {
   jwks(): { keys: JWK[] };
   /** Learns of keys that other instances or the command line made or withdrew. */
   reload(): Promise<void>;
+  /** Whether tokens can be signed. @throws SecretKeyMismatchError, as after a change of SECRET_KEY without a restart. */
+  check(): Promise<void>;
   list(): Promise<ListedKey[]>;
   /**
    * Makes a new key, see `rotate.ts`. While one waits to sign that one is given, so that asking twice makes one;
@@ -183,6 +185,10 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     current: () => loaded.ring,
     jwks: () => loaded.jwks,
     reload,
+    async check() {
+      await reload();
+      await findSecretKey(db, secretKey, settings.DATABASE_URL);
+    },
     async list() {
       await reload();
       const stored = await listSigningKeys(db.read);
