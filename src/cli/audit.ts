@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Verification } from '../features/audit/index.ts';
-import { CommandError, UsageError } from './failures.ts';
+import { CommandError, describeCause, UsageError } from './failures.ts';
+import { readLines } from './input.ts';
 import { isUnread, print, printable } from './output.ts';
 
 interface VerifyOptions {
@@ -93,22 +94,8 @@ async function verifyFile(
   file: string,
   known: { publicKey: string | undefined; checkpoint: string | undefined },
 ): Promise<Verification> {
-  const { createReadStream } = await import('node:fs');
   const { verifyExport } = await import('../features/audit/index.ts');
-  const input = file === '-' ? process.stdin : createReadStream(file);
-  // Reading by lines hides why a file could not be opened.
-  const failed = new Promise<never>((_, reject) => input.once('error', reject));
-  try {
-    return await Promise.race([verifyExport({ lines: linesOf(input), ...known }), failed]);
-  } catch (error) {
-    throw new CommandError(`${file} cannot be read (${describeCause(error)})`);
-  }
-}
-
-/** Reads once the first line is asked for. What an interface reads before is lost, and its end then never comes. */
-async function* linesOf(input: NodeJS.ReadableStream): AsyncGenerator<string> {
-  const { createInterface } = await import('node:readline');
-  yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  return verifyExport({ lines: readLines(file), ...known });
 }
 
 async function report(result: Verification, { file, publicKey, json }: VerifyOptions): Promise<void> {
@@ -159,9 +146,4 @@ async function readText(file: string): Promise<string> {
   } catch (error) {
     throw new CommandError(`${file} cannot be read (${describeCause(error)})`);
   }
-}
-
-function describeCause(error: unknown): string {
-  if (error instanceof Error && 'code' in error) return String(error.code);
-  return error instanceof Error ? error.message : String(error);
 }

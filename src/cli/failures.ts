@@ -32,6 +32,12 @@ export function describeIssue({ loc, msg }: ValidationIssue): string {
   return [...loc.slice(1), message].join(': ');
 }
 
+/** Why a file could not be read or written, in a word where the system has one. */
+export function describeCause(error: unknown): string {
+  if (error instanceof Error && 'code' in error) return String(error.code);
+  return error instanceof Error ? error.message : String(error);
+}
+
 function oneLine(text: string): string {
   return text.trim().replaceAll(/\s*\n\s*/g, '; ');
 }

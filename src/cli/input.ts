@@ -1,6 +1,7 @@
+import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { CommandError, UsageError } from './failures.ts';
+import { CommandError, describeCause, UsageError } from './failures.ts';
 
 /** More than any password that is accepted, whatever its characters. */
 const maxPasswordBytes = 4096;
@@ -73,6 +74,25 @@ async function readStandardInput(what: string): Promise<string> {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, '');
   } catch {
     throw new CommandError(`the ${what} on standard input is not UTF-8`);
+  }
+}
+
+/**
+ * The lines of a file; `-` is standard input. Reads once the first line is asked for: what an interface reads before is
+ * lost, and its end then never comes.
+ * @throws CommandError when the file cannot be read.
+ */
+export async function* readLines(file: string): AsyncGenerator<string> {
+  const input = file === '-' ? process.stdin : createReadStream(file);
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  try {
+    yield* lines;
+  } catch (error) {
+    throw new CommandError(`${file} cannot be read (${describeCause(error)})`);
+  } finally {
+    // Leaving the loop early closes nothing, and the process would stay for as long as whoever writes the pipe.
+    lines.close();
+    if (input !== process.stdin) input.destroy();
   }
 }
 

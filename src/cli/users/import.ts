@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { ValidationError } from '../../errors.ts';
 import type { ImportedAccount } from '../../features/accounts/index.ts';
 import { CommandError, describeIssue } from '../failures.ts';
+import { readLines } from '../input.ts';
 import { print, warn } from '../output.ts';
 
 /** Accounts of one transaction: few commits, and nobody waits long for a turn to write. */
@@ -41,9 +40,8 @@ export function addImport(users: Command): void {
           batch = [];
         };
 
-        const input = file === '-' ? process.stdin : createReadStream(file);
         let line = 0;
-        for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+        for await (const text of readLines(file)) {
           line++;
           if (text.trim() === '') continue;
           try {

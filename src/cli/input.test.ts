@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import BetterSqlite3 from 'better-sqlite3';
+import { programEnv } from '../../test/support/command.ts';
+import { runCommand } from '../../test/support/hosted-commands.ts';
+import { readLines } from './input.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'doorward-cli-input-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs a command whose standard input stays open after this text. */
+async function runBesideWriter(t: TestContext, args: string[], env: Record<string, string>, text: string) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {
+    cwd: folder,
+    env: { ...programEnv, ...env },
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk;
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.write(text);
+  const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(30_000) }).catch(() => ['waits']);
+  return { code, stderr };
+}
+
+describe('a command that has read enough ends while whoever writes its standard input stays', () => {
+  test('audit verify', async (t) => {
+    const { code, stderr } = await runBesideWriter(t, ['audit', 'verify', '--file', '-'], {}, 'no export\n');
+    assert.deepEqual([code, stderr], [1, 'doorward: the audit log is not as it was written: 2 findings\n']);
+  });
+
+  test('users import', async (t) => {
+    const file = join(folder, 'refuses.db');
+    const env = { DATABASE_URL: `sqlite:${file}` };
+    assert.equal((await runCommand(['migrate'], { cwd: folder, env })).code, 0);
+    const database = new BetterSqlite3(file);
+    database.exec("create trigger no before insert on users begin select raise(abort, 'it is refused'); end");
+    database.close();
+    const hashed_password = `$2b$04$${'a'.repeat(53)}`;
+    const lines = Array.from({ length: 250 }, (_, i) =>
+      JSON.stringify({ email: `user-${i}@example.com`, name: 'User', hashed_password }),
+    );
+    const outcome = await runBesideWriter(t, ['users', 'import', '-'], env, `${lines.join('\n')}\n`);
+    assert.deepEqual(outcome, { code: 1, stderr: 'doorward: it is refused\n' });
+  });
+});
+
+test('of a file no more is read than is asked for', async (t) => {
+  const file = join(folder, 'long');
+  await writeFile(file, `${'x'.repeat(99)}\n`.repeat(100_000));
+  const read = t.mock.method(fs, 'read');
+  const close = t.mock.method(fs, 'close');
+  for await (const line of readLines(file)) {
+    assert.equal(line.length, 99);
+    break;
+  }
+  while (close.mock.callCount() === 0) await sleep(1);
+  const reads = read.mock.callCount();
+  assert.ok(reads > 0 && reads < 5, `${reads} reads`);
+});
+
+test('why a file cannot be read is told, by each command and in the middle too', async (t) => {
+  const env = { DATABASE_URL: `sqlite:${join(folder, 'reads.db')}` };
+  assert.equal((await runCommand(['migrate'], { cwd: folder, env })).code, 0);
+  for (const [file, code] of [
+    ['nowhere', 'ENOENT'],
+    ['.', 'EISDIR'],
+  ] as const) {
+    for (const args of [
+      ['users', 'import', file],
+      ['audit', 'verify', '--file', file],
+    ]) {
+      const stderr = `doorward: ${file} cannot be read (${code})\n`;
+      assert.deepEqual(await runCommand(args, { cwd: folder, env }), { code: 1, stdout: '', stderr });
+    }
+  }
+
+  const file = join(folder, 'fails');
+  await writeFile(file, 'x\n'.repeat(100_000));
+  const { read } = fs;
+  let reads = 0;
+  t.mock.method(fs, 'read', ((...args: Parameters<typeof read>) => {
+    if (reads++ === 0) return read(...args);
+    const done = args.at(-1) as unknown as (error: Error) => void;
+    setImmediate(done, Object.assign(new Error('read failed'), { code: 'EIO' }));
+  }) as typeof read);
+  const all = async () => {
+    for await (const _ of readLines(file));
+  };
+  await assert.rejects(all, { name: 'CommandError', message: `${file} cannot be read (EIO)` });
+});
