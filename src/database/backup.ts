@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import {
   chownSync,
   closeSync,
-  createReadStream,
   createWriteStream,
   existsSync,
   fsyncSync,
@@ -10,6 +9,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -26,6 +26,7 @@ import { readThrough } from './sqlite.ts';
 
 /** Large enough to be quick, small enough for Ctrl-C to be heard. */
 const pagesPerStep = 2000;
+const bytesPerPart = 1024 * 1024;
 
 /**
  * Copies the SQLite database at `path`, as it is at one moment, into the empty file `copy`, while others read and write
@@ -218,10 +219,26 @@ function readWriteVersion(path: string): number | undefined {
 async function keep(descriptor: number, name: string, owner: Owner): Promise<void> {
   const draft = `${name}.partial`;
   const output = createWriteStream(draft, { flags: 'wx', mode: 0o600, flush: true });
-  await pipeline(createReadStream('', { fd: descriptor, start: 0, autoClose: false }), output);
-  if (!output.closed) await once(output, 'close');
-  giveTo(owner, draft);
-  renameSync(draft, name);
+  try {
+    await pipeline(partsOf(descriptor), output);
+    if (!output.closed) await once(output, 'close');
+    giveTo(owner, draft);
+    renameSync(draft, name);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+}
+
+/** Not a stream: one that fails closes the descriptor, with `autoClose: false` too, and so drops the locks. */
+function* partsOf(descriptor: number): Generator<Buffer> {
+  for (let position = 0; ; ) {
+    const part = Buffer.alloc(bytesPerPart);
+    const length = readSync(descriptor, part, 0, part.length, position);
+    if (length === 0) return;
+    position += length;
+    yield part.subarray(0, length);
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {
+import fs, {
   copyFileSync,
   existsSync,
   lstatSync,
@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { Decrypter, Encrypter } from 'age-encryption';
@@ -458,6 +458,52 @@ test('a backup replaces nothing but a backup, and leaves nothing half done', asy
     site.files().filter((name) => !/-(wal|shm)$/.test(name)),
     ['audit-head', 'begun', 'copy.db', 'doorward.db', 'logged', 'notes', 'open', 'stranger'],
   );
+});
+
+/** Lets streams write so many bytes, as a disk does that is nearly full. */
+function leaveRoom(t: TestContext, bytes: number): void {
+  let left = bytes;
+  for (const name of ['write', 'writev'] as const) {
+    const write = fs[name] as (...args: unknown[]) => void;
+    t.mock.method(fs, name, (...args: unknown[]) => {
+      for (const { byteLength } of [args[1]].flat() as Uint8Array[]) left -= byteLength;
+      if (left >= 0) return write(...args);
+      const error = Object.assign(new Error('full'), { code: 'ENOSPC', errno: -constants.errno.ENOSPC });
+      setImmediate(args.at(-1) as (error: Error) => void, error);
+    });
+  }
+}
+
+test('a disk that is full is told of as that, and keeps nothing half done', async (t) => {
+  const site = await createSite();
+  const a = await site.open(t);
+  await a.signIn({ email: 'ann@example.com', is_admin: true });
+  await a.close();
+  new BetterSqlite3(site.database)
+    .exec('create table filler as select randomblob(5000000) as content')
+    .close();
+  await site.backUp('copy.db');
+  const before = site.files();
+
+  leaveRoom(t, 1_000_000);
+  const encrypted = { replace: false, readPassphrase: async () => passphrase };
+  await assert.rejects(writeBackup(site.database, site.file('copy.age'), encrypted), {
+    name: 'CommandError',
+    message: /copy\.age was not written: no space left on device$/,
+  });
+  assert.deepEqual(site.files(), before);
+
+  // Enough for the copy of the backup, and not to keep what is replaced.
+  t.mock.restoreAll();
+  leaveRoom(t, statSync(site.file('copy.db')).size + 1_000_000);
+  await assert.rejects(site.restore('copy.db'), { code: 'ENOSPC' });
+  t.mock.restoreAll();
+  assert.deepEqual(
+    site.files().filter((name) => name.startsWith('doorward.db')),
+    ['doorward.db'],
+  );
+  assert.deepEqual(await site.emails(), ['ann@example.com']);
+  await site.restore('copy.db');
 });
 
 test('a link to the database stays one, also where it leads nowhere', async (t) => {

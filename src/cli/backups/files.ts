@@ -25,12 +25,12 @@ export function recognise(file: string): 'sqlite' | 'age' | 'empty' | 'other' {
   return length === 0 ? 'empty' : 'other';
 }
 
-/** Copies an open file into a new one, encrypted as `age --passphrase` does. A part at a time is in memory. */
-export async function encryptFile(descriptor: number, output: string, passphrase: string): Promise<void> {
+/** Writes content into a new file, encrypted as `age --passphrase` does. A part at a time is in memory. */
+export async function encryptStream(content: Readable, output: string, passphrase: string): Promise<void> {
   const encrypter = new Encrypter();
   encrypter.setPassphrase(passphrase);
-  const plain = Readable.toWeb(createReadStream('', { fd: descriptor, start: 0, autoClose: false }));
-  await write(await encrypter.encrypt(plain as ReadableStream<Uint8Array>), output);
+  const plain = Readable.toWeb(content) as ReadableStream<Uint8Array>;
+  await write(await encrypter.encrypt(plain), output);
 }
 
 /** @throws CommandError for a wrong passphrase, and for a file that was changed or cut off. */

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
 import { copySqlite, findDamage, giveTo, isCopyAtRest, leaveWal, putInPlace } from '../../database/backup.ts';
 import { openDatabase } from '../../database/open.ts';
 import { migrations } from '../../doorward.ts';
 import { CommandError } from '../failures.ts';
-import { encryptFile, recognise, removeAtExit } from './files.ts';
+import { encryptStream, recognise, removeAtExit } from './files.ts';
 
 const leastPassphraseLength = 12;
 
@@ -85,13 +85,14 @@ function failureOfFile(error: unknown, file: string): unknown {
 }
 
 async function encryptAway(copy: string, draft: string, passphrase: string): Promise<void> {
-  const plain = openSync(copy, 'r');
+  // A stream that is destroyed closes its descriptor, with autoClose: false too; nobody else may.
+  const plain = createReadStream('', { fd: openSync(copy, 'r') });
   try {
     // From here on not even a crash leaves it behind.
     rmSync(copy);
-    await encryptFile(plain, draft, passphrase);
+    await encryptStream(plain, draft, passphrase);
   } finally {
-    closeSync(plain);
+    plain.destroy();
   }
 }
 
