@@ -5,12 +5,13 @@ import fs from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import BetterSqlite3 from 'better-sqlite3';
 import { programEnv } from '../../test/support/command.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
-import { readLines } from './input.ts';
+import { confirmation, passphraseReader, passwordReader, readLines } from './input.ts';
 
 let folder: string;
 before(async () => {
@@ -100,4 +101,73 @@ test('why a file cannot be read is told, by each command and in the middle too',
     for await (const _ of readLines(file));
   };
   await assert.rejects(all, { name: 'CommandError', message: `${file} cannot be read (EIO)` });
+});
+
+/** Takes the place of standard input and error, and notes what a terminal would be told. */
+function createTerminal(t: TestContext) {
+  const told: string[] = [];
+  const typed = Object.assign(new PassThrough(), {
+    isTTY: true,
+    setRawMode(isRaw: boolean) {
+      told.push(isRaw ? '<echo off>' : '<echo on>');
+    },
+  });
+  const stdin = Object.getOwnPropertyDescriptor(process, 'stdin') ?? assert.fail();
+  Object.defineProperty(process, 'stdin', { value: typed, configurable: true });
+  t.after(() => Object.defineProperty(process, 'stdin', stdin));
+  t.mock.method(process.stderr, 'write', (text: string) => told.push(text) > 0);
+  return { typed, told };
+}
+
+describe('on a terminal', () => {
+  const [first, second] = ['Password: ', 'Password again: '];
+  const ctrlC = '\x03';
+  const ctrlD = '\x04';
+
+  for (const lines of ['secret\rsecret\r', 'secret\r\nsecret\r\n']) {
+    test(`a new password may come at once: ${JSON.stringify(lines)}`, async (t) => {
+      const { typed, told } = createTerminal(t);
+      typed.write(lines);
+      assert.equal(await passwordReader({})(), 'secret');
+      assert.deepEqual(told, ['<echo off>', first, '\n', second, '\n', '<echo on>']);
+    });
+  }
+
+  test('a new password is typed twice the same, what is not new once', async (t) => {
+    const { typed, told } = createTerminal(t);
+    const differs = assert.rejects(passwordReader({})(), /^CommandError: the passwords differ$/);
+    typed.write('secret\r');
+    await sleep(1);
+    typed.write('other\r');
+    await differs;
+    told.length = 0;
+    typed.write('secret\r');
+    assert.equal(await passphraseReader({}, { isNew: false })(), 'secret');
+    assert.deepEqual(told, ['<echo off>', 'Passphrase: ', '\n', '<echo on>']);
+  });
+
+  for (const lines of [ctrlC, ctrlD, `sec${ctrlC}`, `secret\r${ctrlC}`, `secret\r${ctrlD}`]) {
+    test(`${JSON.stringify(lines)} ends it`, async (t) => {
+      const { typed, told } = createTerminal(t);
+      typed.write(lines);
+      await assert.rejects(passwordReader({})(), /^CommandError: nothing was done$/);
+      const asked = lines.includes('\r') ? [first, '\n', second, '\n'] : [first, '\n'];
+      assert.deepEqual(
+        told.filter((text) => !text.startsWith('<')),
+        asked,
+      );
+      assert.equal(told.filter((text) => text.startsWith('<')).at(-1), '<echo on>');
+    });
+  }
+
+  test('a confirmation is shown, and anything but yes is no', async (t) => {
+    const { typed, told } = createTerminal(t);
+    typed.write('y\r');
+    await confirmation({})('Delete?');
+    assert.equal(told.join(''), '<echo off>Delete? [y/N] y\r\n<echo on>');
+    for (const answer of ['\r', 'n\r', ctrlC]) {
+      typed.write(answer);
+      await assert.rejects(confirmation({})('Delete?'), /^CommandError: nothing was done$/);
+    }
+  });
 });

@@ -40,9 +40,9 @@ function secretReader(
 
 async function askHidden(what: string, isNew: boolean): Promise<string> {
   const question = what[0]?.toUpperCase() + what.slice(1);
-  const secret = await ask(`${question}: `, { hidden: true });
-  if (isNew && (await ask(`${question} again: `, { hidden: true })) !== secret)
-    throw new CommandError(`the ${what}s differ`);
+  const questions = isNew ? [`${question}: `, `${question} again: `] : [`${question}: `];
+  const [secret = '', again = secret] = await ask(questions, { hidden: true });
+  if (again !== secret) throw new CommandError(`the ${what}s differ`);
   return secret;
 }
 
@@ -58,7 +58,8 @@ export function confirmation({ yes }: { yes?: true | undefined }): (question: st
 }
 
 async function confirm(question: string): Promise<void> {
-  if (!/^y(es)?$/i.test(await ask(`${question} [y/N] `, {}))) throw new CommandError('nothing was done');
+  const [answer = ''] = await ask([`${question} [y/N] `], {});
+  if (!/^y(es)?$/i.test(answer)) throw new CommandError('nothing was done');
 }
 
 async function readStandardInput(what: string): Promise<string> {
@@ -96,27 +97,35 @@ export async function* readLines(file: string): AsyncGenerator<string> {
   }
 }
 
-/** Asks on standard error, so that standard output stays what a script reads. */
-function ask(question: string, { hidden = false }: { hidden?: boolean }): Promise<string> {
-  process.stderr.write(question);
+/**
+ * Asks on standard error, so that standard output stays what a script reads. One interface for all questions: of what comes
+ * at once, as what is pasted does, it would lose the lines after its first.
+ */
+async function ask(
+  questions: readonly string[],
+  { hidden = false }: { hidden?: boolean },
+): Promise<string[]> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // Before anything is asked: from here on the terminal does not show what is typed.
   const lines = createInterface({
     input: process.stdin,
     output: hidden ? nowhere : process.stderr,
     terminal: true,
     historySize: 0,
   });
-  return new Promise((resolve, reject) => {
-    lines.once('line', (line) => {
-      lines.removeAllListeners('close');
-      lines.close();
-      if (hidden) process.stderr.write('\n');
-      resolve(line);
-    });
-    // Ctrl-C and Ctrl-D.
-    lines.once('close', () => {
-      process.stderr.write('\n');
-      reject(new CommandError('nothing was done'));
-    });
-  });
+  const typed = lines[Symbol.asyncIterator]();
+  const answers: string[] = [];
+  try {
+    for (const question of questions) {
+      process.stderr.write(question);
+      const { done, value } = await typed.next();
+      // Enter is not shown either; Ctrl-C and Ctrl-D end the lines.
+      if (hidden || done) process.stderr.write('\n');
+      if (done) throw new CommandError('nothing was done');
+      answers.push(value);
+    }
+    return answers;
+  } finally {
+    lines.close();
+  }
 }
