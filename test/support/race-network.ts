@@ -10,7 +10,7 @@ import type { Witness } from './race-witness.ts';
 export class RaceServer {
   readonly #settings: GivenSettings;
   #port = 0;
-  #process: ChildProcess | undefined;
+  #process: { readonly child: ChildProcess; readonly ended: Promise<unknown> } | undefined;
 
   constructor(settings: GivenSettings) {
     this.#settings = settings;
@@ -34,21 +34,21 @@ export class RaceServer {
       },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
+    const ended = once(child, 'exit');
     const [line] = await Promise.race([
       once(createInterface(child.stdout), 'line'),
-      once(child, 'exit').then(() => {
+      ended.then(() => {
         throw new Error('The server ended at its start');
       }),
     ]);
     this.#port = Number(line);
-    this.#process = child;
+    this.#process = { child, ended };
   }
 
   async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === undefined) return;
+    if (this.#process === undefined) return;
+    const { child, ended } = this.#process;
     this.#process = undefined;
-    const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
   }
