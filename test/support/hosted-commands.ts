@@ -27,6 +27,7 @@ function startHost(): Host {
     env: programEnv,
   });
   const end = once(child, 'exit').then(([code]): never => {
+    if (host?.child === child) host = undefined;
     throw new Error(`the host of the commands ended with ${code}`);
   });
   // Whoever waits for a command is told.
@@ -41,7 +42,7 @@ async function runHosted(command: HostedCommand): Promise<Outcome> {
   child.ref();
   child.channel?.ref();
   const answer = once(child, 'message', { signal: AbortSignal.timeout(limitMs) }).catch(() => {
-    host = undefined;
+    if (host?.child === child) host = undefined;
     child.kill('SIGKILL');
     throw new Error(`"doorward ${command.args.join(' ')}" did not end`);
   });
