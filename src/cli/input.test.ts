@@ -72,6 +72,27 @@ test('of a file no more is read than is asked for', async (t) => {
   assert.ok(reads > 0 && reads < 5, `${reads} reads`);
 });
 
+test('lines end at a line feed and nowhere else, whatever is in them and wherever parts of the file end', async () => {
+  const file = join(folder, 'lines');
+  const linesOf = async (octets: string | Buffer) => {
+    await writeFile(file, octets);
+    const lines: string[] = [];
+    for await (const line of readLines(file)) lines.push(line);
+    return lines;
+  };
+  const separators = '{"bio":"a\u2028b\u2029c\u0085d\re"}';
+  assert.deepEqual(await linesOf(`\ufeff${separators}\r\n\n  \nlast`), [separators, '', '  ', 'last']);
+  assert.deepEqual(await linesOf(''), []);
+  assert.deepEqual(await linesOf('\n'), ['']);
+  const long = Array.from({ length: 5_000 }, (_, n) => 'é€😀'.repeat(n % 97));
+  assert.deepEqual(await linesOf(`${long.join('\n')}\n`), long);
+  const refuse = (octets: Buffer, message: string) =>
+    assert.rejects(linesOf(octets), { name: 'CommandError', message: `${file} ${message}` });
+  await refuse(Buffer.from('one\nP\xe9ter\n', 'latin1'), 'is not UTF-8, behind line 0');
+  await refuse(Buffer.from([0x61, 0x0a, 0xe2, 0x82]), 'is not UTF-8, behind line 1');
+  await refuse(Buffer.alloc(17_000_000, 'x'), 'has no line break behind line 0');
+});
+
 test('why a file cannot be read is told, by each command and in the middle too', async (t) => {
   const env = { DATABASE_URL: `sqlite:${join(folder, 'reads.db')}` };
   assert.equal((await runCommand(['migrate'], { cwd: folder, env })).code, 0);

@@ -5,6 +5,8 @@ import { CommandError, describeCause, UsageError } from './failures.ts';
 
 /** More than any password that is accepted, whatever its characters. */
 const maxPasswordBytes = 4096;
+/** More than any line of an import or an export. */
+const maxLineLength = 16_000_000;
 
 /**
  * Decides where a new password comes from: standard input as it is but for one trailing line break, or a terminal, typed
@@ -79,21 +81,49 @@ async function readStandardInput(what: string): Promise<string> {
 }
 
 /**
- * The lines of a file; `-` is standard input. Reads once the first line is asked for: what an interface reads before is
- * lost, and its end then never comes.
- * @throws CommandError when the file cannot be read.
+ * The lines of a file of JSON Lines; `-` is standard input. Node's `readline` would end a line at U+2028 as well, which JSON
+ * has within texts, and pass over what is not UTF-8. Whoever stops asking ends the reading.
+ * @throws CommandError when the file cannot be read, is not UTF-8 or has an endless line.
  */
 export async function* readLines(file: string): AsyncGenerator<string> {
-  const input = file === '-' ? process.stdin : createReadStream(file);
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  const input: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
+  // Drops a byte order mark.
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let count = 0;
+  let begun: string[] = [];
+  let begunLength = 0;
+  const decode = (...octets: Parameters<typeof decoder.decode>) => {
+    try {
+      return decoder.decode(...octets);
+    } catch {
+      throw new CommandError(`${file} is not UTF-8, behind line ${count}`);
+    }
+  };
+  const finish = (end: string) => {
+    const line = [...begun, end].join('');
+    begun = [];
+    begunLength = 0;
+    count++;
+    return line.endsWith('\r') ? line.slice(0, -1) : line;
+  };
   try {
-    yield* lines;
+    for await (const chunk of input) {
+      const [first = '', ...others] = decode(chunk, { stream: true }).split('\n');
+      const last = others.pop();
+      if (last !== undefined) {
+        yield finish(first);
+        for (const line of others) yield finish(line);
+      }
+      begun.push(last ?? first);
+      begunLength += (last ?? first).length;
+      if (begunLength > maxLineLength)
+        throw new CommandError(`${file} has no line break behind line ${count}`);
+    }
+    begun.push(decode());
+    if (begun.join('') !== '') yield finish('');
   } catch (error) {
+    if (error instanceof CommandError) throw error;
     throw new CommandError(`${file} cannot be read (${describeCause(error)})`);
-  } finally {
-    // Leaving the loop early closes nothing, and the process would stay for as long as whoever writes the pipe.
-    lines.close();
-    if (input !== process.stdin) input.destroy();
   }
 }
 
