@@ -343,7 +343,9 @@ function createPool(
       // Statements rather than start-up options: those collide with options in the URL, and poolers refuse them.
       await client.query(
         `set timezone = 'UTC'; set datestyle = 'ISO'; set statement_timeout = ${statementTimeoutMs}; ` +
-          `set idle_in_transaction_session_timeout = ${statementTimeoutMs > 0 ? IDLE_IN_TRANSACTION_TIMEOUT_MS : 0}`,
+          `set idle_in_transaction_session_timeout = ${statementTimeoutMs > 0 ? IDLE_IN_TRANSACTION_TIMEOUT_MS : 0}; ` +
+          // With it off, a crash of PostgreSQL takes back what was acknowledged, and gives ids a second time.
+          `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`,
       );
     },
   });

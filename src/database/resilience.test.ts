@@ -6,11 +6,11 @@ import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import workerThreads from 'node:worker_threads';
 import BetterSqlite3 from 'better-sqlite3';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import pg from 'pg';
 import { onEachDatabase } from '../../test/support/databases.ts';
-import { startPostgres, type TestPostgres } from '../../test/support/postgres.ts';
-import type { Database, Migration } from './database.ts';
+import { administrate, startPostgres, type TestPostgres } from '../../test/support/postgres.ts';
+import type { Database, Migration, Tables } from './database.ts';
 import { openDatabase } from './open.ts';
 
 const unavailable = { name: 'DoorwardError', code: 'database_unavailable' };
@@ -591,6 +591,32 @@ describe('PostgreSQL', () => {
     await holder.end();
     assert.deepEqual([(await underWay)?.value, (await alsoUnderWay)?.value], [0, 0]);
     assert.equal(await lookup('c'), undefined);
+  });
+
+  test('commits are on disk before they are answered, whatever the database says', async () => {
+    const postgres = await startServer();
+    const commitsOf = async (setting: string) => {
+      const url = await postgres.createDatabase();
+      await administrate(
+        url,
+        `alter database ${new URL(url).pathname.slice(1)} set synchronous_commit = ${setting}`,
+      );
+      const db = await open(url);
+      const show = async (tx: Kysely<Tables>) =>
+        (await sql<{ synchronous_commit: string }>`show synchronous_commit`.execute(tx)).rows[0]
+          ?.synchronous_commit;
+      // What a migration commits is read where it was written down.
+      const note = `insert into commits select current_setting('synchronous_commit')`;
+      await db.migrate([
+        { id: '0001-commits', statements: () => ['create table commits (setting text)', note] },
+      ]);
+      const { rows } = await sql<{ setting: string }>`select setting from commits`.execute(db.read);
+      return [await db.transaction(show), await db.write(show), rows[0]?.setting];
+    };
+    assert.deepEqual(await commitsOf('off'), ['on', 'on', 'on']);
+    for (const other of ['remote_apply', 'local']) {
+      assert.deepEqual(await commitsOf(other), [other, other, other]);
+    }
   });
 
   test('a role that may not create the extension is told what to run', async () => {
