@@ -9,8 +9,11 @@ const unavailableSqlStates = [
   /^25006$/, // read-only: a standby, or a primary that lost its role
   /^25P0[34]$/, // idle_in_transaction_session_timeout, transaction_timeout
   /^55P03$/, // lock_timeout
-  /^58030$/, // input/output error
+  /^58/, // a file of its own that it cannot open, read or write
+  /^XX00[12]$/, // damaged data
 ];
+/** Sources of PostgreSQL that open, read and write its files: their codes are those of rights and limits of Doorward, too. */
+const storageSource = /^(md|fd|bufmgr|xlog\w*|slru|relmapper|varsup)\.c$/;
 const unavailableSqliteCode =
   /^SQLITE_(BUSY|LOCKED|PROTOCOL|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|NOMEM)(_|$)/;
 const unavailableNetworkCode =
@@ -24,6 +27,14 @@ export function databaseError(error: unknown): unknown {
   if (error instanceof DoorwardError || !(error instanceof Error)) return error;
   if (!isUnavailable(error) && !isStalePlan(error)) return error;
   return new DoorwardError('database_unavailable', { reason: error.message, cause: error });
+}
+
+/** Whether PostgreSQL refused a statement on a connection that is as good as before. */
+export function isMerelyRefused(error: unknown): boolean {
+  // The word is in the server's language; in another one than English the connection is taken for broken.
+  if (!(error instanceof Error) || severityOf(error) !== 'ERROR' || isStalePlan(error)) return false;
+  // Read-only: a new connection may lead to the server that is the primary by now.
+  return !/^(08|25006$)/.test(codeOf(error));
 }
 
 /** Whether another process holds what an SQLite statement needs, so that it was not run and may be tried again. */
@@ -65,6 +76,9 @@ function isUnavailable(error: Error): boolean {
   const code = codeOf(error);
   if (unavailableNetworkCode.test(code) || unavailableSqliteCode.test(code)) return true;
   if (unavailableSqlStates.some((pattern) => pattern.test(code))) return true;
+  if ('file' in error && storageSource.test(String(error.file))) return true;
+  // PostgreSQL has ended the connection.
+  if (/^(FATAL|PANIC)$/.test(severityOf(error))) return true;
   if (error instanceof AggregateError)
     return error.errors.some((each) => each instanceof Error && isUnavailable(each));
   return unavailableMessage.test(error.message);
@@ -72,4 +86,8 @@ function isUnavailable(error: Error): boolean {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+function severityOf(error: Error): string {
+  return 'severity' in error ? String(error.severity) : '';
 }

@@ -19,7 +19,7 @@ import {
 import type pg from 'pg';
 import { DoorwardError } from '../errors.ts';
 import type { Database, Ddl, Migration, PendingMigration, PoolUse, Tables, Transaction } from './database.ts';
-import { databaseError, isRetryable, isStalePlan } from './database-errors.ts';
+import { databaseError, isMerelyRefused, isRetryable, isStalePlan } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
 import { PreparedStatements } from './prepared-statements.ts';
 
@@ -161,7 +161,7 @@ class PostgresDatabase implements Database {
         client.release();
         return new Map(rows.map((row) => [row.lookup_key, row]));
       } catch (error) {
-        client.release(true);
+        client.release(!isMerelyRefused(error));
         if (isStalePlan(error)) this.#prepared.forget(name);
         throw databaseError(error);
       }
@@ -478,7 +478,7 @@ class PostgresConnection implements DatabaseConnection {
     } catch (error) {
       if (isStalePlan(error)) this.#prepared.forget(name);
       const classified = databaseError(error);
-      if (classified !== error) this.broken = true;
+      if (classified !== error && !isMerelyRefused(error)) this.broken = true;
       throw classified;
     }
   }

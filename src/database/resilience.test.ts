@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import fs, { existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { chmodSync, existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import workerThreads from 'node:worker_threads';
@@ -551,6 +552,32 @@ describe('PostgreSQL', () => {
     const db = await open(`${url}?options=-c%20default_transaction_read_only%3Don`);
     await assert.rejects(increment(db, 'a'), unavailable);
     assert.equal(await counterValue(db, 'a'), 0);
+  });
+
+  test('files that PostgreSQL may not open are database_unavailable, on a connection that is kept; a right that we lack is not', async () => {
+    const postgres = await startServer();
+    const url = await postgres.createDatabase();
+    await (await open(url)).migrate([counters]);
+    const db = await openDatabase({ url, poolSize: 1 });
+    after(() => db.close());
+    const ask = async (query: string) =>
+      (await sql.raw<{ found: unknown }>(query).execute(db.read)).rows[0]?.found;
+    const file = join(
+      String(await ask(`select current_setting('data_directory') as found`)),
+      String(await ask(`select pg_relation_filepath('counters') as found`)),
+    );
+    const connection = await ask('select pg_backend_pid() as found');
+    chmodSync(file, 0);
+    await assert.rejects(counterValue(db, 'a'), unavailable);
+    await assert.rejects(increment(db, 'a'), unavailable);
+    chmodSync(file, 0o600);
+    await increment(db, 'a');
+    assert.equal(await counterValue(db, 'a'), 1);
+    assert.equal(await ask('select pg_backend_pid() as found'), connection);
+
+    await administrate(url, 'create role without login');
+    await ask('set role without');
+    await assert.rejects(counterValue(db, 'a'), { name: 'error', code: '42501' });
   });
 
   test('lookups of one tick share one query, and those that come during it share the next', async (t) => {
