@@ -428,6 +428,8 @@ class PostgresDriver implements Driver {
   }
 
   async rollbackTransaction(connection: PostgresConnection): Promise<void> {
+    // Dropped, it is rolled back by PostgreSQL; one that does not answer would be waited for once more.
+    if (connection.broken) return;
     try {
       await connection.end('rollback');
     } catch (error) {

@@ -10,6 +10,7 @@ import BetterSqlite3 from 'better-sqlite3';
 import { type Kysely, sql } from 'kysely';
 import pg from 'pg';
 import { onEachDatabase } from '../../test/support/databases.ts';
+import { startDatabaseProxy } from '../../test/support/fault-proxy.ts';
 import { administrate, startPostgres, type TestPostgres } from '../../test/support/postgres.ts';
 import type { Database, Migration, Tables } from './database.ts';
 import { openDatabase } from './open.ts';
@@ -482,6 +483,30 @@ describe('PostgreSQL', () => {
     assert.equal(await counterValue(db, 'b'), 0);
     assert.equal((await lookup('a'))?.value, 1);
     assert.ok(errors.length > 0);
+  });
+
+  test('in a transaction, too, a server that does not answer any more is waited for once', async () => {
+    const proxy = await startDatabaseProxy(await (await startServer()).createDatabase());
+    after(() => proxy.stop());
+    const errors: unknown[] = [];
+    const db = await openDatabase({
+      url: `${proxy.url}?query_timeout=500`,
+      onError: (error) => errors.push(error),
+    });
+    after(() => db.close());
+    await db.migrate([counters]);
+    const work = db.transaction(async (tx) => {
+      await sql`update counters set value = 1`.execute(tx);
+      proxy.hangAt('update');
+      await sql`update counters set value = 2`.execute(tx);
+    });
+    await assert.rejects(work, unavailable);
+    // Such as a rollback that was not answered either.
+    assert.deepEqual(errors, []);
+    proxy.heal();
+    await increment(db, 'a');
+    assert.equal(await counterValue(db, 'a'), 1);
+    assert.equal(await counterValue(db, 'b'), 0);
   });
 
   test('a deadlock is resolved by running the transaction again', async () => {

@@ -11,6 +11,8 @@ export interface DatabaseProxy {
    * before its answer gets through. `chance` decides about each.
    */
   cutCommits(how: 'unheard' | 'unanswered', chance: () => boolean): void;
+  /** From now on a connection on which something with `text` is asked is not answered any more, nor cut. */
+  hangAt(text: string): void;
   /** Loses nothing any more. */
   heal(): void;
   /** Cuts all connections there are. */
@@ -22,11 +24,13 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
   const target = new URL(databaseUrl);
   const open = new Set<Socket>();
   let decide: (() => 'unheard' | 'unanswered' | undefined) | undefined;
+  let hung: string | undefined;
   let cuts = 0;
 
   const server = createServer((near) => {
     const far = connect({ host: target.hostname, port: Number(target.port) });
     let isCommitting = false;
+    let isHung = false;
     const cut = () => {
       near.destroy();
       far.destroy();
@@ -40,6 +44,8 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
       });
     }
     near.on('data', (data) => {
+      if (hung !== undefined && data.includes(hung)) isHung = true;
+      if (isHung) return;
       const fault = data.includes('commit\0') ? decide?.() : undefined;
       if (fault !== undefined) cuts++;
       if (fault === 'unheard') return cut();
@@ -65,8 +71,12 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     cutCommits(how, chance) {
       decide = () => (chance() ? how : undefined);
     },
+    hangAt(text) {
+      hung = text;
+    },
     heal() {
       decide = undefined;
+      hung = undefined;
     },
     cutAll() {
       for (const socket of open) socket.destroy();
