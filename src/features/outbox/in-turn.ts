@@ -21,8 +21,10 @@ export function inTurn(work: () => Promise<void>): InTurn {
 
   return {
     run() {
+      // Between the end of a run and the start of the one that follows it there is no current one.
+      if (next !== undefined) return next;
       if (current === undefined) return start();
-      next ??= current.then(start, start);
+      next = current.then(start, start);
       return next;
     },
     async idle() {
