@@ -402,6 +402,34 @@ describe('SQLite', () => {
       });
     }
 
+    for (const url of ['file', ':memory:']) {
+      test(`closing waits for who writes, however often it is asked for (${url})`, async () => {
+        const db = await open(url === 'file' ? await createUrl() : 'sqlite::memory:');
+        await db.migrate([counters]);
+        const begun = Promise.withResolvers<void>();
+        let isWritten = false;
+        const writing = db.transaction(async (tx) => {
+          begun.resolve();
+          await sleep(50);
+          await sql`update counters set value = 1`.execute(tx);
+          isWritten = true;
+        });
+        await begun.promise;
+        const closing = db.close();
+        await db.close();
+        assert.ok(isWritten);
+        await Promise.all([closing, writing]);
+      });
+    }
+
+    test('the first to write to a database in memory that is being closed is refused', async () => {
+      const db = await open('sqlite::memory:');
+      await db.ping();
+      const closing = db.close();
+      await assert.rejects(increment(db, 'a'), unavailable);
+      await closing;
+    });
+
     test('a transaction that waits for itself fails instead of hanging', async () => {
       const db = await open(await createUrl(), 50);
       await db.migrate([counters]);

@@ -75,8 +75,7 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   async begin(deadline: number): Promise<void> {
-    const { statement } = this.#prepare('begin immediate');
-    await untilUnlocked(deadline, () => statement.run());
+    await untilUnlocked(deadline, () => this.#prepare('begin immediate').statement.run());
     this.#transaction++;
     this.#turnBegan = performance.now();
   }

@@ -88,7 +88,7 @@ class SqliteDatabase implements Database {
   #opening: Promise<Connections> | undefined;
   #connections: Connections | undefined;
   #closed = false;
-  #closing = false;
+  #closing: Promise<void> | undefined;
   #scrubTimer: NodeJS.Timeout | undefined;
 
   constructor(path: string, options: SqliteOptions) {
@@ -226,7 +226,7 @@ class SqliteDatabase implements Database {
   }
 
   #scrubIn(ms: number): void {
-    if (this.#inMemory || this.#closing || this.#scrubTimer !== undefined) return;
+    if (this.#inMemory || this.#closing !== undefined || this.#scrubTimer !== undefined) return;
     const again = () => this.#scrubIn(Math.min(2 * ms, SCRUB_LONGEST_DELAY_MS));
     this.#scrubTimer = setTimeout(() => {
       this.#scrubTimer = undefined;
@@ -304,9 +304,12 @@ class SqliteDatabase implements Database {
     return missingMigrations(this.read, migrationDialect, migrations);
   }
 
-  async close(): Promise<void> {
-    if (this.#closing) return;
-    this.#closing = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     clearTimeout(this.#scrubTimer);
     await this.#checkpointer.close();
     if (this.#connections !== undefined) await this.tidy().catch(this.#options.onError);
