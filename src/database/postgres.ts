@@ -222,6 +222,8 @@ class PostgresDatabase implements Database {
   }
 
   async migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
+    // The usual start has nothing to do, and does not wait without a limit for a server that does not answer.
+    if ((await this.pendingMigrations(migrations)).length === 0) return [];
     // Indexing a large table takes longer than a request may, and so does waiting for another process that does it.
     const pool = createPool(this.#url, 0, { ...this.#options, poolSize: 1 });
     try {
@@ -341,12 +343,14 @@ function createPool(
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + 1000 } : {}),
     onConnect: async (client) => {
       // Statements rather than start-up options: those collide with options in the URL, and poolers refuse them.
-      await client.query(
+      const text =
         `set timezone = 'UTC'; set datestyle = 'ISO'; set statement_timeout = ${statementTimeoutMs}; ` +
-          `set idle_in_transaction_session_timeout = ${statementTimeoutMs > 0 ? IDLE_IN_TRANSACTION_TIMEOUT_MS : 0}; ` +
-          // With it off, a crash of PostgreSQL takes back what was acknowledged, and gives ids a second time.
-          `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`,
-      );
+        `set idle_in_transaction_session_timeout = ${statementTimeoutMs > 0 ? IDLE_IN_TRANSACTION_TIMEOUT_MS : 0}; ` +
+        // With it off, a crash of PostgreSQL takes back what was acknowledged, and gives ids a second time.
+        `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;
+      // Part of connecting, which the pool does not watch any more.
+      const statement = { text, query_timeout: waitMs };
+      await client.query(statement);
     },
   });
   // An error event that nobody hears ends the process. Each client has one listener for when it is idle and for when

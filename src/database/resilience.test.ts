@@ -537,6 +537,23 @@ describe('PostgreSQL', () => {
     assert.equal(await counterValue(db, 'b'), 0);
   });
 
+  test('a start does not wait for ever for a server that lets us in and then does not answer', {
+    timeout: 10_000,
+  }, async () => {
+    const proxy = await startDatabaseProxy(await (await startServer()).createDatabase());
+    after(() => proxy.stop());
+    const db = await open(proxy.url, 300);
+    await db.migrate([counters]);
+    // Only what migrates may take as long as it likes.
+    proxy.hangAt('set statement_timeout = 0');
+    assert.deepEqual(await db.migrate([counters]), []);
+    await assert.rejects(db.migrate([counters, second]), unavailable);
+    proxy.hangAt('set statement_timeout');
+    await assert.rejects((await open(proxy.url, 300)).migrate([counters]), unavailable);
+    proxy.heal();
+    assert.equal((await db.migrate([counters, second])).length, 1);
+  });
+
   test('a deadlock is resolved by running the transaction again', async () => {
     const db = await open(await (await startServer()).createDatabase());
     await db.migrate([counters]);
