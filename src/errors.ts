@@ -87,6 +87,13 @@ export class DoorwardError extends Error {
   }
 }
 
+/** What the log tells of a failure that is no mistake of ours: why, and what the cause is called (SQLSTATE, errno). No stack. */
+export function briefly({ code, message, cause }: DoorwardError): object {
+  if (!(cause instanceof Error)) return { code, reason: message };
+  const reason = [...new Set([message, cause.message])].filter((text) => text !== '').join(': ');
+  return { code, reason, ...('code' in cause && { cause_code: cause.code }) };
+}
+
 /** One fault of an input, in the shape of FastAPI and pydantic 2. It never holds what was sent. */
 export interface ValidationIssue {
   /** The kind of fault, e.g. `missing`, `string_too_short`, `extra_forbidden`, `value_error`. */

@@ -90,6 +90,10 @@ const failing: Record<string, unknown> = {
   status: Object.assign(new Error('a secret reason'), { statusCode: 503, code: 'SQLITE_BUSY' }),
   host: Object.assign(new Error('slow down'), { statusCode: 429 }),
   retry: new DoorwardError('overloaded', { retryAfterSeconds: 2.5 }),
+  database: new DoorwardError('database_unavailable', {
+    reason: 'what was committed may not be on disk',
+    cause: Object.assign(new Error('no space left'), { code: 'ENOSPC' }),
+  }),
 };
 
 /** A host with routes of its own, and ours under `/auth` in it. */
@@ -395,6 +399,21 @@ test('failures keep their reasons for the log', async (t) => {
   const conflict = await host.inject('/auth/fail/email_taken');
   assert.deepEqual(conflict.json(), { detail: 'Email already taken', code: 'email_taken' });
   assert.ok(log.join('').includes('reason for the log'));
+});
+
+test('of a database that is away each failure is a line of the log, with the reason and its code, without stacks', async (t) => {
+  const { host, log } = await startHost(t);
+  assert.equal((await host.inject('/auth/fail/database')).statusCode, 503);
+  const told = log.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request failed');
+  assert.equal(told.length, 1);
+  const { level, time, pid, hostname, reqId, ...fields } = told[0];
+  assert.equal(level, 40);
+  assert.deepEqual(fields, {
+    code: 'database_unavailable',
+    reason: 'what was committed may not be on disk: no space left',
+    cause_code: 'ENOSPC',
+    msg: 'request failed',
+  });
 });
 
 test('nothing of ours reaches the routes of the host', async (t) => {

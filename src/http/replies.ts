@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
-import { DoorwardError, type FailureCode, failures, ValidationError } from '../errors.ts';
+import { briefly, DoorwardError, type FailureCode, failures, ValidationError } from '../errors.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -118,7 +118,7 @@ function logFailure(request: FastifyRequest, failure: DoorwardError | Validation
   if (failure instanceof ValidationError) return;
   const { code, message } = failure;
   if (failure.status === 500) request.log.error({ err: error, code }, 'request failed');
-  else if (failure.status > 500) request.log.warn({ err: error, code }, 'request failed');
+  else if (failure.status > 500) request.log.warn(briefly(failure), 'request failed');
   else if (message !== failure.detail) request.log.info({ code, reason: message }, 'request refused');
 }
 
