@@ -35,6 +35,7 @@ import { createVerification, type Verification } from './features/verification/i
 import { type Clock, createCounters, createEvents, type Kernel, type Log } from './kernel.ts';
 import { createLog } from './log.ts';
 import { createMailRenderer } from './mail/index.ts';
+import { repeat } from './repeat.ts';
 import { type GivenSettings, readSettings, type Settings } from './settings.ts';
 
 /** The schema's history, of all features. */
@@ -188,6 +189,8 @@ export async function createCore(
       now: () => clock.now(),
     });
 
+    const every = (intervalMs: number, what: string, work: () => Promise<void>) =>
+      repeat(work, { intervalMs, what, log });
     const timers = [
       every(keyReloadIntervalMs, 'reloading the keys', () => keys.reload()),
       every(maintenanceIntervalMs, 'maintaining the keys', () => keys.maintain()),
@@ -209,19 +212,6 @@ export async function createCore(
       every(heartbeatIntervalMs, 'telling others that this instance runs', () => status.instances.beat()),
       every(checkpointIntervalMs, 'writing an audit checkpoint', () => audit.checkpoint()),
     ];
-    function every(intervalMs: number, what: string, work: () => Promise<void>): NodeJS.Timeout {
-      let isRunning = false;
-      const timer = setInterval(() => {
-        if (isRunning) return;
-        isRunning = true;
-        work()
-          .catch((error) => log.warn({ err: error }, `${what} failed`))
-          .finally(() => {
-            isRunning = false;
-          });
-      }, intervalMs);
-      return timer.unref();
-    }
 
     return {
       ...auth,
