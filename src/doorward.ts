@@ -2,6 +2,7 @@ import { type AuthService, createAuthService } from './auth-service.ts';
 import type { Argon2Parameters } from './crypto/password-hash.ts';
 import type { Migration } from './database/database.ts';
 import { databaseLocation, openDatabase } from './database/open.ts';
+import { briefly } from './errors.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
 import { type Audit, auditMigrations, beginsAuditLog, createAudit } from './features/audit/index.ts';
@@ -125,7 +126,7 @@ export async function createCore(
   const db = await openDatabase({
     url: read.DATABASE_URL,
     poolSize: read.DATABASE_POOL_SIZE,
-    onError: (error) => log.warn({ err: error }, 'database connection lost'),
+    onError: (error) => log.warn(briefly(error), 'database connection lost'),
   });
   try {
     const beginsLog = await beginsAuditLog(db, migrations);

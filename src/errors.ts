@@ -87,8 +87,13 @@ export class DoorwardError extends Error {
   }
 }
 
-/** What the log tells of a failure that is no mistake of ours: why, and what the cause is called (SQLSTATE, errno). No stack. */
-export function briefly({ code, message, cause }: DoorwardError): object {
+/**
+ * An error as the log has it. Of what is no mistake of ours (503) it tells why, and what the cause is called (SQLSTATE,
+ * errno), without stacks: while a database is away there is one of them for each request.
+ */
+export function briefly(error: unknown): object {
+  if (!(error instanceof DoorwardError) || error.status <= 500) return { err: error };
+  const { code, message, cause } = error;
   if (!(cause instanceof Error)) return { code, reason: message };
   const reason = [...new Set([message, cause.message])].filter((text) => text !== '').join(': ');
   return { code, reason, ...('code' in cause && { cause_code: cause.code }) };

@@ -1,4 +1,4 @@
-import { briefly, DoorwardError } from './errors.ts';
+import { briefly } from './errors.ts';
 import type { Log } from './kernel.ts';
 
 const quietMs = 60_000;
@@ -57,10 +57,7 @@ export function repeat(
       if (failures.worked()) log.info({}, `${what} works again`);
     } catch (error) {
       const count = failures.failed();
-      const isForeseen = error instanceof DoorwardError && error.status > 500;
-      if (count > 0) {
-        log.warn({ ...(isForeseen ? briefly(error) : { err: error }), failures: count }, `${what} failed`);
-      }
+      if (count > 0) log.warn({ ...briefly(error), failures: count }, `${what} failed`);
     } finally {
       isRunning = false;
     }

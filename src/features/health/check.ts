@@ -1,5 +1,5 @@
 import type { Database, Migration } from '../../database/database.ts';
-import { DoorwardError } from '../../errors.ts';
+import { briefly, DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Keys } from '../keys/index.ts';
 
@@ -22,7 +22,7 @@ export async function checkReadiness(
     try {
       return await check();
     } catch (error) {
-      log.warn({ err: error, check: what }, 'not ready');
+      log.warn({ ...briefly(error), check: what }, 'not ready');
       return false;
     }
   };

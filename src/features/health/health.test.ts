@@ -28,7 +28,10 @@ journey('a database that is away is told by ready, not by live', async (open, { 
   const ping = t.mock.method(doorward.kernel.db, 'ping', async () => {
     throw new DoorwardError('database_unavailable', { reason: 'connection refused at 10.0.0.1' });
   });
+  const warn = t.mock.method(doorward.kernel.log, 'warn');
   const ready = await request('GET', '/health/ready');
+  const told = { code: 'database_unavailable', reason: 'connection refused at 10.0.0.1', check: 'database' };
+  assert.deepEqual(warn.mock.calls[0]?.arguments, [told, 'not ready']);
   assertNotReady(ready, 'database_unavailable', {
     database: 'unavailable',
     migrations: 'unknown',

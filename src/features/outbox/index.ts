@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import { removeInBatches } from '../../database/batches.ts';
 import type { Transaction } from '../../database/database.ts';
+import { briefly } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { MailKind, MailRenderer } from '../../mail/index.ts';
 import { enqueueMail, type NewMail, toAddressColumns } from './enqueue.ts';
@@ -114,7 +115,7 @@ export function createOutbox(
     if (kicked !== undefined || stopping.signal.aborted) return;
     kicked = setTimeout(() => {
       kicked = undefined;
-      work().catch((error) => log.warn({ err: error }, 'the outbox could not be worked on'));
+      work().catch((error) => log.warn(briefly(error), 'the outbox could not be worked on'));
     }, kickDelayMs).unref();
   }
 
