@@ -10,6 +10,7 @@ import BetterSqlite3 from 'better-sqlite3';
 import { runCommand, type ServeProcess, startServe } from '../support/command.ts';
 import { type Client, createClient, type RawAnswer, type RawRequest } from '../support/fault-client.ts';
 import { assertWhole, query } from '../support/fault-inspect.ts';
+import { startDatabaseProxy } from '../support/fault-proxy.ts';
 import { administrate, startPostgres } from '../support/postgres.ts';
 
 const run = promisify(execFile);
@@ -201,6 +202,39 @@ describe('a lost database', { concurrency: true }, () => {
       assert.deepEqual([...new Set(all.map(({ status }) => status))], [200]);
       assert.equal((await rename(served)).status, 200);
     }
+    await assertWhole(databaseUrl);
+    await stopInOrder(served);
+  });
+
+  test('PostgreSQL that stops answering without a word: 503 everywhere, and by itself all is well again', async (t) => {
+    const postgres = await startPostgres();
+    t.after(() => postgres.stop());
+    const databaseUrl = await postgres.createDatabase();
+    const proxy = await startDatabaseProxy(databaseUrl);
+    t.after(() => proxy.stop());
+    const served = await serve(t, `${proxy.url}?query_timeout=2000`);
+    const { token, server } = served;
+    // As many as ask, so that nobody waits for anything but the database.
+    const client = createClient(server.url, { connections: 100 });
+    t.after(() => client.close());
+    const operations = await everyOperation(served);
+    await assertReads(served);
+    proxy.hangAt('');
+    const began = performance.now();
+    await Promise.all([
+      ...operations.map(async (asked) => {
+        assertUnavailable(await client.send(asked), `${asked.method} ${asked.path}`);
+      }),
+      client.ask('GET', '/health/ready').then(({ status }) => assert.equal(status, 503)),
+      client.ask('GET', '/health/live').then(({ status }) => assert.equal(status, 200)),
+    ]);
+    // For a connection and for an answer, each once.
+    const seconds = (performance.now() - began) / 1000;
+    assert.ok(seconds < 5 + 2 + 5, `${seconds} s`);
+    proxy.heal();
+    while ((await client.ask('GET', '/health/ready')).status !== 200) await sleep(20);
+    assert.equal((await client.ask('GET', '/auth/me', { token })).status, 200);
+    assert.equal((await rename(served)).status, 200);
     await assertWhole(databaseUrl);
     await stopInOrder(served);
   });
