@@ -124,6 +124,16 @@ test('after a 401 refreshes and sends the request once more, never again', async
   assert.equal(signedOut(), 0);
 });
 
+test('sends the request once more, too, when the body of the 401 was cut off', async () => {
+  const cutOff = () =>
+    new Response(new ReadableStream({ start: (body) => body.error(new TypeError('terminated')) }), {
+      status: 401,
+    });
+  const { client, asked } = await signedIn([cutOff, tokens(2), ok]);
+  assert.equal((await client.fetch('/auth/me')).status, 200);
+  assert.deepEqual(paths(asked), ['GET /auth/me', 'POST /auth/refresh', 'GET /auth/me']);
+});
+
 test('sends a stream once', async () => {
   const { client, asked } = await signedIn([expired, tokens(2), ok]);
   const body = new Blob(['{}']).stream();

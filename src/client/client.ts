@@ -271,7 +271,8 @@ export function connect(options: ClientOptions, environment: Environment): Clien
     if (response.status !== 401 || (kept === undefined && !usesCookies)) return response;
     const renewed = await renew(kept).catch(() => undefined);
     if (renewed === undefined || !canSendAgain(init.body)) return response;
-    await response.body?.cancel();
+    // A body that was cut off meanwhile fails to be cancelled; nobody wants it.
+    await response.body?.cancel().catch(() => {});
     return send(url, init, renewed);
   }
 
