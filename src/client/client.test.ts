@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { ApiError, type ClientOptions, connect } from './client.ts';
 import type { Environment } from './environment.ts';
 
@@ -11,7 +13,7 @@ interface Asked {
   init: RequestInit;
 }
 
-type Answer = (asked: Asked) => Response | Error;
+type Answer = (asked: Asked) => Response | Error | Promise<Response>;
 
 /** A client whose network is `answers`, in turn; the last one stays. Time passes in its pauses alone. */
 function clientOf(answers: Answer[], options: Partial<ClientOptions> = {}) {
@@ -35,7 +37,7 @@ function clientOf(answers: Answer[], options: Partial<ClientOptions> = {}) {
       const authorization = new Headers(init.headers).get('authorization');
       const one = { method, url, authorization, body, init };
       asked.push(one);
-      const answer = (answers.length > 1 ? answers.shift() : answers[0])?.(one);
+      const answer = await (answers.length > 1 ? answers.shift() : answers[0])?.(one);
       if (answer === undefined || answer instanceof Error) throw answer;
       return answer;
     },
@@ -151,6 +153,44 @@ test('refreshes once for all who ask at a time', async () => {
   const { client, asked } = await signedIn([tokens(2), ok]);
   await Promise.all([client.refresh(), client.refresh(), client.refresh()]);
   assert.deepEqual(paths(asked), ['POST /auth/refresh']);
+});
+
+for (const [when, before, passedMs] of [
+  ['before a request', [], 880_000],
+  ['after a 401', [expired], 0],
+] as const) {
+  test(`a signal ends the wait for new tokens ${when}, and not their renewal`, async () => {
+    const held = Promise.withResolvers<Response>();
+    const { client, asked, clock, store } = await signedIn([...before, () => held.promise, ok]);
+    clock.wall += passedMs;
+    const aborter = new AbortController();
+    const { signal } = aborter;
+    const answer = client.fetch('/auth/me', { signal });
+    while (paths(asked).at(-1) !== 'POST /auth/refresh') await turn();
+    aborter.abort(new Error('enough'));
+    await assert.rejects(answer, { message: 'enough' });
+    const renewal = client.refresh();
+    held.resolve(tokens(2)());
+    await renewal;
+    assert.match(store.text ?? '', /refresh-2/);
+    assert.equal(asked.length, before.length + 1);
+    assert.deepEqual(getEventListeners(signal, 'abort'), []);
+  });
+}
+
+test('a signal that outlives the wait for new tokens is let go', async () => {
+  const { client, clock } = await signedIn([tokens(2), ok]);
+  clock.wall += 880_000;
+  const { signal } = new AbortController();
+  assert.equal((await client.fetch('/auth/me', { signal })).status, 200);
+  assert.deepEqual(getEventListeners(signal, 'abort'), []);
+});
+
+test('asks for nothing once the signal is aborted', async () => {
+  const { client, asked, clock } = await signedIn([tokens(2), ok]);
+  clock.wall += 880_000;
+  await assert.rejects(client.fetch('/auth/me', { signal: AbortSignal.abort() }), { name: 'AbortError' });
+  assert.equal(asked.length, 0);
 });
 
 test('asks again with the same token where replies are lost, and waits as long as it is told', async () => {

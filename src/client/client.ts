@@ -28,7 +28,8 @@ export interface Client {
   refresh(): Promise<void>;
   /**
    * As `fetch`, with the session: tokens are renewed before they expire, and after a 401, when the request is sent
-   * once more if its body can be. `path` starts with a slash, or is a URL of the server's origin.
+   * once more if its body can be. `path` starts with a slash, or is a URL of the server's origin. `signal` ends the wait
+   * for new tokens as well, though not their renewal.
    * @throws TypeError for another origin, or when the network fails.
    */
   fetch(path: string | URL, init?: RequestInit): Promise<Response>;
@@ -258,18 +259,22 @@ export function connect(options: ClientOptions, environment: Environment): Clien
 
   async function fetchWithSession(path: string | URL, init: RequestInit = {}): Promise<Response> {
     const url = locate(path);
+    const { signal } = init;
+    signal?.throwIfAborted();
     let kept = await read();
     if (kept !== undefined && isDue(kept)) {
       try {
-        kept = await renew(kept);
+        kept = await unlessAborted(renew(kept), signal);
       } catch {
+        signal?.throwIfAborted();
         // Nobody is signed out by that; the token may still be good, or the failure shows now.
         return send(url, init, kept);
       }
     }
     const response = await send(url, init, kept);
     if (response.status !== 401 || (kept === undefined && !usesCookies)) return response;
-    const renewed = await renew(kept).catch(() => undefined);
+    const renewed = await unlessAborted(renew(kept), signal).catch(() => undefined);
+    signal?.throwIfAborted();
     if (renewed === undefined || !canSendAgain(init.body)) return response;
     // A body that was cut off meanwhile fails to be cancelled; nobody wants it.
     await response.body?.cancel().catch(() => {});
@@ -321,6 +326,17 @@ export function connect(options: ClientOptions, environment: Environment): Clien
 
 type TokenAnswer = Api['POST /auth/login']['response'] &
   Device & { access_token?: string; refresh_token?: string };
+
+/** Gives up waiting with the signal's reason. The work goes on: others wait for it as well. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(signal?.reason);
+    signal?.addEventListener('abort', giveUp);
+    const settle = () => signal?.removeEventListener('abort', giveUp);
+    work.finally(settle).then(resolve, reject);
+    if (signal?.aborted) giveUp();
+  });
+}
 
 /** JSON, or undefined for what is none. */
 function parse<T = Kept>(text: string | null | undefined): T | undefined {
