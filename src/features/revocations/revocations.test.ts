@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import Fastify from 'fastify';
 import { compactVerify, createLocalJWKSet } from 'jose';
 import { claimsOf, type Instance, onInstances, SECRET_KEY } from '../../../test/support/instances.ts';
 import { checkEveryAnswer } from '../../../test/support/openapi-conformance.ts';
@@ -357,7 +358,7 @@ async function tellMuch(a: Instance, isOver: () => Promise<boolean>): Promise<vo
   }
 }
 
-async function connections({ app }: Instance): Promise<number> {
+async function connections({ app }: Pick<Instance, 'app'>): Promise<number> {
   return new Promise((resolve, reject) =>
     app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
   );
@@ -409,6 +410,40 @@ onInstances('a follower that leaves is forgotten, whenever it leaves', async (s)
   const follower = await follow(a, url);
   await follower.events(1);
   follower.stop();
+});
+
+onInstances('a follower that leaves while a hook of the host is awaited is forgotten', async (s) => {
+  const { doorward } = await s.open();
+  const { revocations } = doorward;
+  const { follow } = revocations;
+  const isFollowed = Promise.withResolvers<void>();
+  const isForgotten = Promise.withResolvers<void>();
+  s.t.mock.method(revocations, 'follow', (...args: Parameters<typeof follow>) => {
+    const unfollow = follow(...args);
+    isFollowed.resolve();
+    return () => {
+      isForgotten.resolve();
+      unfollow();
+    };
+  });
+  const app = Fastify();
+  s.t.after(() => app.close());
+  const [isAsked, isHeld] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  app.addHook('onRequest', async () => {
+    isAsked.resolve();
+    await isHeld.promise;
+  });
+  await app.register(doorward.plugin, { prefix: '/auth' });
+  const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const socket = connect(Number(url.port), '127.0.0.1');
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`);
+  await isAsked.promise;
+  socket.destroy();
+  while ((await connections({ app })) > 0) await sleep(5);
+  isHeld.resolve();
+  await isFollowed.promise;
+  const outcome = await Promise.race([isForgotten.promise.then(() => 'forgotten'), sleep(5000, 'followed')]);
+  assert.equal(outcome, 'forgotten');
 });
 
 onInstances('asking for the headers alone opens no stream', async (s) => {

@@ -83,6 +83,8 @@ export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTy
         };
         open.add(end);
         raw.on('close', end);
+        // It may have left while a hook of the host was awaited: no 'close' comes any more.
+        if (raw.destroyed || raw.closed) end();
         let past: SignedMessage;
         try {
           past = await revocations.since(cursor);
