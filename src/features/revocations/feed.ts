@@ -19,9 +19,10 @@ export interface FeedMessage {
   kids: string[];
 }
 
-/** A signed message and where it ends. */
+/** A signed message, and the numbers between which it tells everything. */
 export interface SignedMessage {
   readonly jws: string;
+  readonly since: number;
   readonly cursor: number;
   /** Tells apart what is said, whenever and with whatever key it was signed. */
   readonly digest: string;
@@ -55,7 +56,7 @@ export async function createMessage(kernel: Kernel, keys: Keys, since: number): 
   const digest = createHash('sha256')
     .update(JSON.stringify([from, cursor, revoked, kids]))
     .digest('base64url');
-  return { jws, cursor, digest };
+  return { jws, since: from, cursor, digest };
 }
 
 /** How soon an instance sees what another one revoked. */
@@ -63,7 +64,7 @@ const pollIntervalMs = 200;
 /** A message, if only an empty one, comes this often, so that a verifier knows that it hears everything. */
 const heartbeatIntervalMs = 10_000;
 
-/** Somebody who follows the feed. */
+/** Somebody who follows the feed. Told a message whose `since` is above what it has heard, it asks for what is between. */
 export type Follower = (message: SignedMessage) => void;
 
 /** Tells followers of revocations as they come. What there is to tell is read and signed once for all of them. */

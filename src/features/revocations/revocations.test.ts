@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify from 'fastify';
@@ -339,23 +340,22 @@ async function neverRead(url: string) {
 
 /** Lets followers hear long messages, one after the other, until `isOver`. */
 async function tellMuch(a: Instance, isOver: () => Promise<boolean>): Promise<void> {
-  const expires_at = new Date(a.clock.now().getTime() + 60_000).toISOString();
   for (let round = 0; !(await isOver()); round++) {
     assert.ok(round < 100, 'it never ended');
-    const rows = Array.from({ length: 4000 }, (_, i) => ({
-      sid: `${round}-${i}-${'x'.repeat(200)}`,
-      expires_at,
-    }));
-    await a.doorward.kernel.db.transaction(async (tx) => {
-      for (let start = 0; start < rows.length; start += 500) {
-        await tx
-          .insertInto('revocations')
-          .values(rows.slice(start, start + 500))
-          .execute();
-      }
-    });
+    await addRevocations(a, 4000);
     await sleep(100);
   }
+}
+
+/** Adds revocations of 200 bytes each. */
+async function addRevocations(a: Instance, count: number): Promise<void> {
+  const expires_at = new Date(a.clock.now().getTime() + 60_000).toISOString();
+  await a.doorward.kernel.db.transaction(async (tx) => {
+    for (let start = 0; start < count; start += 500) {
+      const rows = Array.from({ length: 500 }, () => ({ sid: randomUUID().padEnd(200, 'x'), expires_at }));
+      await tx.insertInto('revocations').values(rows).execute();
+    }
+  });
 }
 
 async function connections({ app }: Pick<Instance, 'app'>): Promise<number> {
@@ -368,11 +368,50 @@ onInstances('a follower that does not read is cut off', async (s) => {
   if (s.database.name === 'PostgreSQL') return;
   const a = await s.open();
   const url = await listen(a);
+  let elapsed = 0;
+  const now = performance.now.bind(performance);
+  s.t.mock.method(performance, 'now', () => now() + elapsed);
+  const responses: ServerResponse[] = [];
+  a.app.server.on('request', (_request, response) => responses.push(response));
   const socket = await neverRead(url);
   assert.equal(await connections(a), 1);
-  await tellMuch(a, async () => (await connections(a)) === 0);
+  await tellMuch(a, async () => {
+    elapsed += 1000;
+    assert.ok(Number(responses[0]?.writableLength) < 200_000, 'little waits for it');
+    return (await connections(a)) === 0;
+  });
   socket.destroy();
 });
+
+onInstances(
+  'a long past is heard to its end by who reads slowly, and then what came meanwhile',
+  async (s) => {
+    if (s.database.name === 'PostgreSQL') return;
+    const a = await s.open();
+    const url = await listen(a);
+    const { access_token } = await a.signIn();
+    await addRevocations(a, 50_000);
+    const follower = await follow(a, url);
+    follower.answer.pause();
+    await logOut(a, access_token);
+    await sleep(1000);
+    follower.answer.resume();
+    const [first, second] = await follower.events(2);
+    assert.equal(first?.message.revoked.length, 50_000);
+    assert.deepEqual(sids(second?.message ?? assert.fail()), [sidOf(access_token)]);
+    follower.stop();
+
+    const { body } = await a.doorward.fetch(
+      new Request(`http://x${path}`, { headers: { accept: 'text/event-stream' } }),
+    );
+    let text = '';
+    for await (const piece of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += piece;
+      if (text.endsWith('\n\n')) break;
+    }
+    assert.equal((await read(a, text.slice(text.indexOf('data: ') + 6, -2))).revoked.length, 50_001);
+  },
+);
 
 onInstances('the end of the server ends every stream, also of those that do not read', async (s) => {
   const a = await s.open();

@@ -4,16 +4,10 @@ import { Type } from 'typebox';
 import { DoorwardError } from '../../errors.ts';
 import { QueryInteger } from '../../http/schema.ts';
 import type { Revocations, SignedMessage } from './index.ts';
+import { type EventStream, openStream } from './stream.ts';
 
 /** More would be more than one process should hold. */
 const maxFollowers = 10_000;
-/** A follower that reads so slowly is cut off; it comes back with its cursor. */
-const maxBufferedBytes = 1_048_576;
-
-function toEvent({ jws, cursor }: SignedMessage): string {
-  return `id: ${cursor}\nevent: revocations\ndata: ${jws}\n\n`;
-}
-
 /** Whether the asker has this already (RFC 9110, 13.1.2). */
 function hasAlready(request: FastifyRequest, etag: string): boolean {
   const tags = (request.headers['if-none-match'] ?? '').split(',');
@@ -22,10 +16,10 @@ function hasAlready(request: FastifyRequest, etag: string): boolean {
 
 export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTypebox {
   return async (app) => {
-    const open = new Set<() => void>();
+    const open = new Set<EventStream>();
     // Streams never end by themselves, and a server that waits for them does not stop.
     app.addHook('preClose', async () => {
-      for (const end of open) end();
+      for (const stream of open) stream.end();
     });
 
     app.get(
@@ -67,42 +61,22 @@ export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTy
 
         if (open.size >= maxFollowers) throw new DoorwardError('overloaded', { retryAfterSeconds: 10 });
         const { raw } = reply;
-        // Followed before the past is read, so that nothing falls between the two; what comes meanwhile waits.
-        let waiting: SignedMessage[] | undefined = [];
-        const unfollow = revocations.follow((message) => {
-          if (waiting !== undefined) waiting.push(message);
-          else if (raw.writableLength > maxBufferedBytes) end();
-          else raw.write(toEvent(message));
-        });
-        const end = () => {
-          unfollow();
-          open.delete(end);
-          // What is not read would keep the connection, and a server that stops, waiting.
-          if (raw.writableNeedDrain) raw.destroy();
-          else raw.end();
-        };
-        open.add(end);
-        raw.on('close', end);
-        // It may have left while a hook of the host was awaited: no 'close' comes any more.
-        if (raw.destroyed || raw.closed) end();
+        const stream = openStream(raw, revocations, open);
         let past: SignedMessage;
         try {
           past = await revocations.since(cursor);
         } catch (error) {
-          unfollow();
-          open.delete(end);
-          raw.off('close', end);
+          stream.leave();
           throw error;
         }
         reply.hijack();
         // Gone meanwhile, or the server stops.
-        if (!open.has(end)) return;
+        if (!open.has(stream)) return;
         for (const [name, value] of Object.entries(reply.getHeaders())) {
           if (value !== undefined) raw.setHeader(name, value);
         }
         raw.writeHead(200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
-        for (const message of [past, ...waiting]) raw.write(toEvent(message));
-        waiting = undefined;
+        void stream.tell(past);
       },
     );
   };
