@@ -76,7 +76,8 @@ export interface Broadcast {
 export function createBroadcast(kernel: Kernel, keys: Keys): Broadcast {
   const followers = new Set<Follower>();
   let timer: NodeJS.Timeout | undefined;
-  let cursor = 0;
+  /** What the followers were told up to; unknown while there are none. */
+  let cursor: number | undefined;
   let toldAt = 0;
   let toldKeys = keys.current();
   let isLooking = false;
@@ -86,7 +87,7 @@ export function createBroadcast(kernel: Kernel, keys: Keys): Broadcast {
     const isDue = performance.now() - toldAt >= heartbeatIntervalMs;
     const ring = keys.current();
     if (last === cursor && ring === toldKeys && !isDue) return;
-    const message = await createMessage(kernel, keys, cursor);
+    const message = await createMessage(kernel, keys, cursor ?? last);
     cursor = message.cursor;
     toldKeys = ring;
     toldAt = performance.now();
@@ -112,6 +113,7 @@ export function createBroadcast(kernel: Kernel, keys: Keys): Broadcast {
         if (followers.size > 0) return;
         clearInterval(timer);
         timer = undefined;
+        cursor = undefined;
       };
     },
     stop() {

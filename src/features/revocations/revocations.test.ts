@@ -413,6 +413,22 @@ onInstances(
   },
 );
 
+onInstances('a follower hears nothing twice', async (s) => {
+  const a = await s.open();
+  const url = await listen(a);
+  for (const visit of ['the first', 'a later one']) {
+    const { access_token } = await a.signIn();
+    await logOut(a, access_token);
+    const follower = await follow(a, url);
+    const [past, present] = await follower.events(2);
+    assert.ok(sids(past?.message ?? assert.fail()).includes(sidOf(access_token)));
+    assert.deepEqual(sids(present?.message ?? assert.fail()), [], visit);
+    follower.stop();
+    await follower.ended;
+    while ((await connections(a)) > 0) await sleep(5);
+  }
+});
+
 onInstances('the end of the server ends every stream, also of those that do not read', async (s) => {
   const a = await s.open();
   const url = await listen(a);
