@@ -1,6 +1,6 @@
 import { compactVerify } from 'jose';
 import { VerificationError } from './errors.ts';
-import { readEvents } from './event-stream.ts';
+import { type Received, readEvents, readText } from './event-stream.ts';
 import { pause, type RemoteKeys } from './keys.ts';
 
 /** What a message of the feed says. See the server's `features/revocations`. */
@@ -37,10 +37,14 @@ const pollMs = 500;
 /** After so many questions a stream is tried again. */
 const pollsBeforeStream = 200;
 const readyTimeoutMs = 5000;
-/** The server sends a message as soon as a stream begins: one that brings none is held back by something in between. */
-const firstMessageMs = 2500;
-/** A stream without a message for this long is dead: the server sends one every 10 s. */
+/** The server sends a message as soon as a stream begins: one that brings nothing is held back by something in between. */
+const firstPieceMs = 2500;
+/** Unless the server takes so long to make it: after a silence it is given more time. */
+const maxFirstPieceMs = 10_000;
+/** A stream that brings nothing for this long is dead: the server sends a message every 10 s. */
 const maxSilenceMs = 25_000;
+/** A message is to be whole after this long: one that comes octet by octet would be waited for for ever. */
+const maxMessageMs = 120_000;
 const pruneIntervalMs = 60_000;
 
 /**
@@ -66,20 +70,19 @@ export function followRevocations(options: {
   let waitingForFirst: Promise<void> | undefined;
 
   /**
-   * How long ago a message was made. One that somebody kept and shows again is as old as it is, so that nobody can make
-   * us believe that nothing has happened since; and clocks that differ do not matter.
+   * When a message was made, on the clock of `performance.now()`. One that somebody kept and shows again is as old as it
+   * is, so that nobody can make us believe that nothing has happened since; and clocks that differ do not matter.
    */
-  function ageMs(iat: number): number {
-    const now = performance.now();
-    leadSeconds = Math.max(leadSeconds, iat - now / 1000);
-    const bySteadyClock = now - (iat - leadSeconds) * 1000;
+  function madeAtMs(iat: number, beganAt: number): number {
+    leadSeconds = Math.max(leadSeconds, iat - beganAt / 1000);
+    const bySteadyClock = (iat - leadSeconds) * 1000;
     // After the server's clock was set back.
-    const byWallClock = Math.abs(Date.now() - iat * 1000);
-    return Math.min(bySteadyClock, byWallClock);
+    const byWallClock = performance.now() - Math.abs(Date.now() - iat * 1000);
+    return Math.max(bySteadyClock, byWallClock);
   }
 
-  async function take(jws: string): Promise<void> {
-    const { payload, protectedHeader } = await compactVerify(jws, keys.find, {
+  async function take({ text, beganAt }: Received): Promise<void> {
+    const { payload, protectedHeader } = await compactVerify(text, keys.find, {
       algorithms: ['ES256', 'EdDSA', 'RS256'],
     });
     const message = JSON.parse(new TextDecoder().decode(payload)) as FeedMessage;
@@ -87,21 +90,30 @@ export function followRevocations(options: {
       throw new Error('not a message of this feed');
     // Whatever it was signed for and whenever: a session that has ended has ended.
     for (const { sid, exp } of message.revoked) revoked.set(sid, exp);
-    const age = ageMs(message.iat);
-    if (age > staleSeconds * 1000) throw new Error('a message from the past');
+    const madeAt = madeAtMs(message.iat, beganAt);
+    if (beganAt - madeAt > staleSeconds * 1000) throw new Error('a message from the past');
     // `since` is 0 when the server begins anew; otherwise what is missing between is to be asked for.
     if (message.since > cursor) throw new Error('a message is missing');
     cursor = message.cursor;
     if (message.kids !== undefined) await keys.agree(message.kids);
-    trueAt = Math.max(trueAt, performance.now() - age);
+    // It knows of nothing that happened after it began to come: what took too long is no news.
+    const knewAt = Math.min(madeAt, beganAt);
+    if (performance.now() - knewAt > staleSeconds * 1000) return;
+    trueAt = Math.max(trueAt, knewAt);
     announceFirst?.();
   }
 
   /** One question and its answer, which is a stream if the server is asked for one and nothing in between objects. */
-  async function listen(accept: string): Promise<Listened> {
+  async function listen(accept: string, firstMs: number): Promise<Listened> {
     const connection = new AbortController();
     const giveUp = () => connection.abort();
-    let silence = setTimeout(giveUp, Math.min(firstMessageMs, silenceMs));
+    let patienceMs = Math.min(firstMs, silenceMs);
+    let silence = setTimeout(giveUp, patienceMs);
+    let limit = setTimeout(giveUp, maxMessageMs);
+    const onPiece = () => {
+      clearTimeout(silence);
+      silence = setTimeout(giveUp, patienceMs);
+    };
     stopping.signal.addEventListener('abort', giveUp);
     let outcome: Listened | undefined;
     try {
@@ -112,14 +124,16 @@ export function followRevocations(options: {
       });
       if (!answer.ok || answer.body === null) throw new Error(`the feed was answered with ${answer.status}`);
       if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) {
-        await take(await answer.text());
+        await take(await readText(answer.body, onPiece));
         outcome = 'answered';
       } else {
-        for await (const message of readEvents(answer.body)) {
+        for await (const message of readEvents(answer.body, onPiece)) {
           await take(message);
           outcome = 'streamed';
-          clearTimeout(silence);
-          silence = setTimeout(giveUp, silenceMs);
+          patienceMs = silenceMs;
+          onPiece();
+          clearTimeout(limit);
+          limit = setTimeout(giveUp, maxMessageMs);
         }
       }
     } catch {
@@ -127,6 +141,7 @@ export function followRevocations(options: {
     } finally {
       outcome ??= connection.signal.aborted ? 'silent' : 'failed';
       clearTimeout(silence);
+      clearTimeout(limit);
       stopping.signal.removeEventListener('abort', giveUp);
       connection.abort();
     }
@@ -136,14 +151,16 @@ export function followRevocations(options: {
   async function follow(): Promise<void> {
     let accept = streamType;
     let failureMs = reconnectMs;
+    let firstMs = firstPieceMs;
     let polls = 0;
     while (!stopping.signal.aborted) {
-      const outcome = await listen(accept);
+      const outcome = await listen(accept, firstMs);
       if (outcome === 'answered') polls++;
       const isPolling =
         (outcome === 'answered' && polls % pollsBeforeStream > 0) ||
         (outcome === 'silent' && accept === streamType);
       accept = isPolling ? pollType : streamType;
+      firstMs = outcome === 'silent' ? Math.min(firstMs * 2, maxFirstPieceMs) : firstPieceMs;
       const wasHeard = outcome === 'streamed' || outcome === 'answered';
       failureMs = wasHeard ? reconnectMs : Math.min(failureMs * 2, maxReconnectMs);
       const waitMs = outcome === 'answered' ? pollMs : failureMs;

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CompactSign,
   type CryptoKey,
@@ -34,15 +35,20 @@ export class FeedServer {
   readonly key: TestKey;
   published: TestKey[];
   /** How questions about the feed are answered. */
-  feed: 'stream' | 'poll' | 'swallow' | 'down' = 'stream';
+  feed: 'stream' | 'poll' | 'swallow' | 'drip' | 'down' = 'stream';
   keysAreDown = false;
   /** How the text of a stream is cut and spelled. */
   pieces: (text: string) => string[] = (text) => [text];
+  /** Waits between the pieces. */
+  pieceMs = 0;
+  /** Waits before the message is made. */
+  workMs = 0;
   /** The message for a connection, instead of the right one. */
   answer: ((cursor: number) => Promise<string>) | undefined;
   readonly asked = { keys: 0, streams: 0, polls: 0, cursors: [] as number[] };
   readonly revoked: { sid: string; exp: number }[] = [];
-  readonly #streams = new Set<ServerResponse>();
+  /** With the end of what is written to them. */
+  readonly #streams = new Map<ServerResponse, Promise<void>>();
   readonly #server = createServer((request, response) => {
     this.#handle(request, response).catch(() => response.destroy());
   });
@@ -79,7 +85,7 @@ export class FeedServer {
 
   /** Ends the streams, as a restart does. */
   cut(): void {
-    for (const stream of this.#streams) stream.destroy();
+    for (const stream of this.#streams.keys()) stream.destroy();
   }
 
   token(
@@ -118,7 +124,7 @@ export class FeedServer {
   }
 
   send(jws: string): void {
-    for (const stream of this.#streams) this.#write(stream, jws);
+    for (const stream of this.#streams.keys()) this.#sendTo(stream, jws);
   }
 
   async revoke(sid: string, exp = now() + 900): Promise<void> {
@@ -127,8 +133,26 @@ export class FeedServer {
     this.send(await this.message({ since, revoked: this.revoked.slice(since) }));
   }
 
-  #write(stream: ServerResponse, jws: string): void {
-    for (const piece of this.pieces(`id: 1\nevent: revocations\ndata: ${jws}\n\n`)) stream.write(piece);
+  /** Sends an octet of a line that never ends. */
+  drip(): void {
+    for (const stream of this.#streams.keys()) stream.write('x');
+  }
+
+  #sendTo(stream: ServerResponse, jws: string): void {
+    const text = `id: 1\nevent: revocations\ndata: ${jws}\n\n`;
+    const last = this.#streams.get(stream) ?? Promise.resolve();
+    this.#streams.set(
+      stream,
+      last.then(() => this.#write(stream, text)),
+    );
+  }
+
+  async #write(response: ServerResponse, text: string): Promise<void> {
+    for (const piece of this.pieces(text)) {
+      response.write(piece);
+      if (this.pieceMs > 0) await sleep(this.pieceMs);
+      if (response.destroyed) return;
+    }
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -145,25 +169,29 @@ export class FeedServer {
     }
     const wantsStream = request.headers.accept?.includes('text/event-stream') ?? false;
     this.asked[wantsStream ? 'streams' : 'polls']++;
-    if (this.feed === 'down') {
+    const { feed } = this;
+    if (feed === 'down') {
       response.destroy();
       return;
     }
     const cursor = Number(url.searchParams.get('cursor'));
     this.asked.cursors.push(cursor);
     const since = cursor > this.revoked.length ? 0 : cursor;
+    if (this.workMs > 0) await sleep(this.workMs);
     const jws =
       (await this.answer?.(cursor)) ?? (await this.message({ since, revoked: this.revoked.slice(since) }));
-    if (!wantsStream || this.feed === 'poll') {
+    if (!wantsStream || feed === 'poll') {
       response.setHeader('content-type', 'application/jwt');
-      response.end(jws);
+      await this.#write(response, jws);
+      response.end();
       return;
     }
-    this.#streams.add(response);
+    this.#streams.set(response, Promise.resolve());
     response.on('close', () => this.#streams.delete(response));
-    if (this.feed === 'swallow') return;
+    if (feed === 'swallow') return;
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    this.#write(response, jws);
+    if (feed === 'drip') response.flushHeaders();
+    else this.#sendTo(response, jws);
   }
 }
 

@@ -201,6 +201,70 @@ for (const feed of ['poll', 'swallow'] as const) {
   });
 }
 
+/** Makes the first message long, and slow to come: 2,000 revocations in so many pieces, 100 ms apart. */
+const slowly = (pieces: number) => (server: FeedServer) => {
+  const exp = Math.floor(Date.now() / 1000) + 900;
+  for (let n = 0; n < 2000; n++) server.revoked.push({ sid: `ended-${n}`, exp });
+  server.pieceMs = 100;
+  server.pieces = (text) =>
+    text.length < 10_000
+      ? [text]
+      : Array.from({ length: pieces }, (_, n) =>
+          text.slice((n * text.length) / pieces, ((n + 1) * text.length) / pieces),
+        );
+};
+
+for (const feed of ['stream', 'poll'] as const) {
+  test(`a first message that comes slowly is heard (${feed})`, async (t) => {
+    const { server, verifier } = await open(t, { staleSeconds: 2 }, (server) => {
+      server.feed = feed;
+      slowly(15)(server);
+    });
+    await becomes(verifier, await server.token(), 'accepted');
+    assert.equal(await outcome(verifier, await server.token({ sid: 'ended-1999' })), 'revoked_token');
+  });
+
+  test(`a message that took longer than staleSeconds counts, and is no news (${feed})`, async (t) => {
+    const { server, verifier } = await open(t, { staleSeconds: 1 }, (server) => {
+      server.feed = feed;
+      slowly(20)(server);
+    });
+    const ready = assert.rejects(verifier.ready(), VerificationError);
+    await eventually('it is asked', () => server.asked.cursors.length === 1);
+    server.feed = 'down';
+    await ready;
+    server.feed = feed;
+    await becomes(verifier, await server.token(), 'accepted');
+    assert.equal(await outcome(verifier, await server.token({ sid: 'ended-1999' })), 'revoked_token');
+    assert.deepEqual(server.asked.cursors.slice(0, 2), [0, 2000]);
+  });
+}
+
+test('a server that is slow to make its first message is given time', async (t) => {
+  const { server, verifier } = await open(t, {}, (server) => {
+    server.workMs = 3500;
+  });
+  await becomes(verifier, await server.token(), 'accepted');
+});
+
+test('a message that comes octet by octet is not waited for for ever', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { server } = await open(t, {}, (server) => {
+    server.feed = 'drip';
+  });
+  const wait = async (isOver: () => boolean) => {
+    while (!isOver()) await new Promise(setImmediate);
+  };
+  await wait(() => server.openStreams === 1);
+  for (let seconds = 0; server.openStreams > 0; seconds++) {
+    assert.ok(seconds <= 121, 'it waits for more than two minutes');
+    server.drip();
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+    t.mock.timers.tick(1000);
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+  }
+});
+
 test('with the feed out of reach it goes on, then refuses everything, and comes back with its cursor', async (t) => {
   const { server, verifier } = await open(t, { staleSeconds: 1.5 });
   const [one, two] = [await server.token(), await server.token({ sid: 'session-2' })];
