@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import {
-  chownSync,
   closeSync,
   createWriteStream,
   existsSync,
@@ -22,6 +21,7 @@ import type { Kysely } from 'kysely';
 import pg from 'pg';
 import type { Tables } from './database.ts';
 import { databaseError, isLocked } from './database-errors.ts';
+import { giveTo, type Owner } from './ownership.ts';
 import { readThrough } from './sqlite.ts';
 
 /** Large enough to be quick, small enough for Ctrl-C to be heard. */
@@ -264,16 +264,6 @@ function sync(path: string): void {
   const descriptor = openSync(path, 'r');
   fsyncSync(descriptor);
   closeSync(descriptor);
-}
-
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** What root makes belongs to whom the server runs as. */
-export function giveTo({ uid, gid }: Owner, file: string): void {
-  if (process.getuid?.() === 0) chownSync(file, uid, gid);
 }
 
 /** What a PostgreSQL says of itself that matters for backups. */

@@ -16,6 +16,7 @@ import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } 
 import { databaseError, isLocked } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
+import { giveToOwnerOf } from './ownership.ts';
 import {
   createKysely,
   fileStates,
@@ -409,7 +410,9 @@ function createPrivately(path: string): void {
     closeSync(openSync(path, 'ax', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return;
   }
+  giveToOwnerOf([dirname(path)], path);
 }
 
 function configure(handle: BetterSqlite3.Database): void {

@@ -9,15 +9,9 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import {
-  giveTo,
-  type HeldDatabase,
-  holdSqlite,
-  leaveWal,
-  putInPlace,
-  setLogsAside,
-} from '../../database/backup.ts';
+import { type HeldDatabase, holdSqlite, leaveWal, putInPlace, setLogsAside } from '../../database/backup.ts';
 import { openDatabase } from '../../database/open.ts';
+import { giveTo } from '../../database/ownership.ts';
 import { migrations } from '../../doorward.ts';
 import { createHeadFile } from '../../features/audit/index.ts';
 import { findSecretKey } from '../../features/keys/index.ts';
@@ -105,7 +99,7 @@ export async function restoreBackup(
     const time = new Date().toISOString();
     const keptAs = `${path}.before-restore-${time.replaceAll(/[-:.]/g, '')}`;
     // The head of the audit log goes before its database and comes after it: where it is missing, the next start writes it.
-    const head = createHeadFile(settings.AUDIT_HEAD_FILE);
+    const head = createHeadFile(settings);
     await head?.setAside(time);
     let leftBehind: string[] = [];
     if (held === undefined) {
@@ -114,10 +108,8 @@ export async function restoreBackup(
     } else {
       await held.replaceBy(copy, keptAs);
     }
-    const checkpoint = await createHeadFile(headFileOf(copy))?.read();
+    const checkpoint = await createHeadFile(settingsOf(copy))?.read();
     if (checkpoint !== undefined) await head?.write(checkpoint);
-    if (settings.AUDIT_HEAD_FILE !== undefined)
-      giveTo(present ?? statSync(dirname(path)), settings.AUDIT_HEAD_FILE);
     return [
       `Restored ${path} from ${file}. ${settled.kept} sessions go on, ${settled.ended + settled.lost} have ended.`,
       ...(settled.erased > 0 ? [`${settled.erased} users who were erased since are erased again.`] : []),
@@ -159,8 +151,7 @@ async function settle(
   held: HeldDatabase | undefined,
   settings: RestoreSettings,
 ): Promise<{ settled: Settled; revived: Revived | undefined }> {
-  const DATABASE_URL = `sqlite:${copy}`;
-  const db = await openDatabase({ url: DATABASE_URL });
+  const db = await openDatabase({ url: settingsOf(copy).DATABASE_URL });
   const SECRET_KEY = await findSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL).finally(() =>
     db.close(),
   );
@@ -173,11 +164,14 @@ async function settle(
       const revived = previous === undefined ? undefined : await compareRestored(kernel.db.read, previous);
       return { settled, revived };
     },
-    { DATABASE_URL, SECRET_KEY, AUDIT_HEAD_FILE: headFileOf(copy) },
+    { ...settingsOf(copy), SECRET_KEY },
   );
 }
 
-const headFileOf = (copy: string) => `${copy}.audit-head`;
+const settingsOf = (copy: string) => ({
+  DATABASE_URL: `sqlite:${copy}`,
+  AUDIT_HEAD_FILE: `${copy}.audit-head`,
+});
 
 function isOurs(held: HeldDatabase | undefined): held is HeldDatabase & Previous {
   return held?.read !== undefined && tablesOfEveryVersion.every((table) => held.has(table));

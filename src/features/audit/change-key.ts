@@ -21,7 +21,7 @@ export function createAuditKeyChange(
 ): AuditKeyChange {
   const [former, seal] = [createSeal(secretKey), createSeal(newSecretKey)];
   const record = createRecord(kernel, seal);
-  const checkpoints = createCheckpoints(kernel, seal, createHeadFile(kernel.settings.AUDIT_HEAD_FILE));
+  const checkpoints = createCheckpoints(kernel, seal, createHeadFile(kernel.settings));
   return {
     async inTransaction(tx) {
       for (const row of await listChains(tx)) {

@@ -1,5 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { databaseLocation } from '../../database/open.ts';
+import { giveToOwnerOf } from '../../database/ownership.ts';
+import type { Settings } from '../../settings.ts';
 import { readCheckpoint } from './seal.ts';
 
 /**
@@ -15,8 +19,13 @@ export interface HeadFile {
 }
 
 /** @returns undefined where no file is named. */
-export function createHeadFile(path: string | undefined): HeadFile | undefined {
+export function createHeadFile({
+  AUDIT_HEAD_FILE: path,
+  DATABASE_URL,
+}: Pick<Settings, 'AUDIT_HEAD_FILE' | 'DATABASE_URL'>): HeadFile | undefined {
   if (path === undefined) return undefined;
+  const location = databaseLocation(DATABASE_URL);
+  const database = typeof location === 'object' ? [location.path] : [];
   return {
     async read() {
       const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -40,6 +49,7 @@ export function createHeadFile(path: string | undefined): HeadFile | undefined {
         } finally {
           await file.close();
         }
+        giveToOwnerOf([...database, path, dirname(path)], draft);
         await rename(draft, path);
       } catch (error) {
         await rm(draft, { force: true });

@@ -58,7 +58,7 @@ export interface Audit {
 
 export function createAudit(base: Omit<Kernel, 'audit'>, secretKey: string): Audit {
   const seal = createSeal(secretKey);
-  const file = createHeadFile(base.settings.AUDIT_HEAD_FILE);
+  const file = createHeadFile(base.settings);
   const record = createRecord(base, seal);
   const checkpoints = createCheckpoints(base, seal, file);
   const kernel: Kernel = { ...base, audit: { record, erase: erasePerson } };

@@ -36,7 +36,7 @@ export async function verifyLog(
   }: { checkpoint?: string | undefined; onProgress?: (events: number) => void } = {},
 ): Promise<Verification> {
   const seal = createSeal(secretKey);
-  const file = createHeadFile(settings.AUDIT_HEAD_FILE);
+  const file = createHeadFile(settings);
   const tally = createTally();
   const unreadable = await listUnreadable(db.read);
   for (const table of unreadable)

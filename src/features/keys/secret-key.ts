@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { giveToOwnerOf } from '../../database/ownership.ts';
 
 /** The folder of the secret made at first start: beside a SQLite file, in ./data otherwise. */
 function dataFolder(databaseUrl: string): string | undefined {
   if (databaseUrl === 'sqlite::memory:') return undefined;
   return databaseUrl.startsWith('sqlite:') ? dirname(databaseUrl.slice('sqlite:'.length)) : 'data';
+}
+
+/** Writes a secret into a file that only whom the database belongs to can read. */
+function writeSecret(file: string, secret: string, databaseUrl: string, flag: 'w' | 'wx'): void {
+  writeFileSync(file, `${secret}\n`, { mode: 0o600, flag, flush: true });
+  const database = databaseUrl.startsWith('sqlite:') ? [databaseUrl.slice('sqlite:'.length)] : [];
+  giveToOwnerOf([...database, dirname(file)], file);
 }
 
 /** The file that holds SECRET_KEY when it is not a setting; undefined for a database in memory. */
@@ -46,7 +54,7 @@ export function resolveSecretKey(given: string | undefined, databaseUrl: string)
   // Written whole under another name and then linked: of several processes that start together one secret wins, and
   // nobody reads half of one.
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(draft, `${made}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  writeSecret(draft, made, databaseUrl, 'wx');
   try {
     linkSync(draft, file);
   } catch (error) {
@@ -81,7 +89,7 @@ export interface PendingSecretKey {
 /** Whoever calls this, or puts in place what it wrote, has the lock of the signing keys. */
 export function writePendingSecretKey(databaseUrl: string, secretKey: string): void {
   const file = secretKeyFile(databaseUrl);
-  if (file !== undefined) writeFileSync(`${file}.new`, `${secretKey}\n`, { mode: 0o600, flush: true });
+  if (file !== undefined) writeSecret(`${file}.new`, secretKey, databaseUrl, 'w');
 }
 
 /** The secret of a change that was begun and perhaps not finished; half of one opens no database, and harms nothing. */
