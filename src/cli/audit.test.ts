@@ -45,6 +45,17 @@ onEachDatabase(
       const result = JSON.parse((await run('verify', '--json')).stdout);
       assert.deepEqual([result.ok, result.findings, result.public_key], [true, [], public_key]);
 
+      const unreadable = await runCommand(['audit', 'verify'], {
+        cwd: folder,
+        env: { ...env, AUDIT_HEAD_FILE: folder },
+      });
+      assert.equal(unreadable.code, 1);
+      assert.match(unreadable.stdout, /^AUDIT_HEAD_FILE cannot be read \(EISDIR/);
+      assert.match(
+        unreadable.stderr,
+        /^doorward: nothing else was found, but AUDIT_HEAD_FILE cannot be read: .*\n$/,
+      );
+
       const file = join(folder, 'log.jsonl');
       assert.deepEqual(await run('export', file), { code: 0, stdout: '', stderr: '' });
       assert.equal((await stat(file)).mode & 0o777, 0o600);

@@ -117,6 +117,10 @@ async function report(result: Verification, { file, publicKey, json }: VerifyOpt
     const note = isBelieved ? ', which the export itself names: compare it with the one you know' : '';
     await print(`The public key is ${printable(result.public_key)}${note}.`);
   }
+  if (all === 1 && result.findings[0]?.code === 'head_file_unreadable')
+    throw new CommandError(
+      'nothing else was found, but AUDIT_HEAD_FILE cannot be read: run this as its owner',
+    );
   if (all > 0) throw new CommandError(`the audit log is not as it was written: ${all} findings`);
   if (!json) await print('The audit log is as it was written.');
 }

@@ -36,6 +36,8 @@ export type FindingCode =
   | 'checkpoint_forged'
   | 'checkpoint_contradicted'
   | 'head_file_missing'
+  /** It says nothing of the log: who verifies lacks a right, perhaps. */
+  | 'head_file_unreadable'
   | 'head_file_forged'
   | 'head_file_contradicted'
   | 'export_malformed'

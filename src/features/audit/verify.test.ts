@@ -466,6 +466,9 @@ onInstances(
     assert.deepEqual(codesOf(await audit.verify()), ['head_file_forged']);
 
     await rm(headFile);
+    await mkdir(headFile);
+    assert.deepEqual(codesOf(await audit.verify()), ['head_file_unreadable']);
+    await rm(headFile, { recursive: true });
     assert.deepEqual(codesOf(await audit.verify()), ['head_file_missing']);
     await audit.checkpoint();
     assert.deepEqual(codesOf(await audit.verify()), []);

@@ -169,7 +169,9 @@ async function checkHeadFile(
   try {
     statement = await file?.read();
   } catch (error) {
-    find('head_file_forged', `AUDIT_HEAD_FILE: ${error instanceof Error ? error.message : String(error)}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) find('head_file_forged', `AUDIT_HEAD_FILE: ${message}`);
+    else find('head_file_unreadable', `AUDIT_HEAD_FILE cannot be read (${message})`);
     return [];
   }
   const stored = await listCheckpoints(db);
