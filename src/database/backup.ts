@@ -3,6 +3,7 @@ import {
   closeSync,
   createWriteStream,
   existsSync,
+  fstatSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -99,14 +100,14 @@ export class DatabaseInUseError extends Error {
 
 /**
  * Takes the SQLite database at `path` for this process alone.
- * @throws DatabaseInUseError when another process has it open, also after `waitMs`.
+ * @throws DatabaseInUseError when another process has it open, also after `waitMs`, or has replaced it.
  */
 export async function holdSqlite(path: string, waitMs: number): Promise<HeldDatabase> {
   const deadline = performance.now() + waitMs;
-  const handle = new BetterSqlite3(path, { fileMustExist: true, timeout: 0 });
   // Opened before the lock is taken and closed when it is not needed any more: closing any descriptor of the file drops
   // the locks of this process on it (SQLite, "How To Corrupt", 2.2).
   const descriptor = openSync(path, 'r+');
+  const handle = new BetterSqlite3(path, { fileMustExist: true, timeout: 0 });
   let isReleased = false;
   const release = () => {
     if (isReleased) return;
@@ -114,8 +115,15 @@ export async function holdSqlite(path: string, waitMs: number): Promise<HeldData
     handle.close();
     closeSync(descriptor);
   };
+  // Another restore may have put another file there meanwhile.
+  const assertInPlace = () => {
+    if (fstatSync(descriptor).ino !== statSync(path, { throwIfNoEntry: false })?.ino)
+      throw new DatabaseInUseError('The database is in use: another command has just replaced it');
+  };
   try {
-    const isSound = (await lockOut(handle, deadline)) && isReadable(handle);
+    const isLockedOut = await lockOut(handle, deadline);
+    assertInPlace();
+    const isSound = isLockedOut && isReadable(handle);
     return {
       read: isSound ? readThrough(handle, { waitMs, onError: () => {} }) : undefined,
       has: (table) =>
@@ -128,7 +136,9 @@ export async function holdSqlite(path: string, waitMs: number): Promise<HeldData
         return row?.seq ?? 0;
       },
       async replaceBy(replacement, keptAs) {
-        await keep(descriptor, keptAs, statSync(path));
+        await keep(descriptor, keptAs, fstatSync(descriptor));
+        // One that is damaged keeps nobody out.
+        assertInPlace();
         setLogsAside(path, keptAs);
         putInPlace(replacement, path, { replace: true });
         // Somebody may have opened the file that was replaced and wait for its lock: to them it is no database.

@@ -24,6 +24,7 @@ import { createClient } from '../../../test/support/fault-client.ts';
 import { assertWhole, query } from '../../../test/support/fault-inspect.ts';
 import { claimsOf } from '../../../test/support/instances.ts';
 import { startPostgres } from '../../../test/support/postgres.ts';
+import { DatabaseInUseError, holdSqlite } from '../../database/backup.ts';
 import { stateOf } from '../../features/accounts/index.ts';
 import type { GivenSettings } from '../../settings.ts';
 import { createTestDoorward, type TestDoorward } from '../../testing/index.ts';
@@ -420,6 +421,28 @@ test('what is no whole backup of this database is refused, and nothing is change
   await site.restore('encrypted.age', passphrase);
   assert.deepEqual(await site.emails(), ['ann@example.com']);
 });
+
+for (const isDamaged of [false, true]) {
+  test(`of two restores at once one is refused, also of a ${isDamaged ? 'damaged' : 'sound'} database`, async (t) => {
+    const site = await createSite();
+    const a = await site.open(t);
+    await a.signIn({ email: 'ann@example.com', is_admin: true });
+    await a.close();
+    await site.backUp('copy.db');
+    await site.backUp('other.db');
+    if (isDamaged) writeFileSync(site.database, 'x'.repeat(50_000));
+    const first = await holdSqlite(site.database, 0);
+    const second = holdSqlite(site.database, 2000);
+    // That one is damaged only the attempt to replace it tells.
+    const refused = isDamaged ? (await second).replaceBy : () => second;
+    await first.replaceBy(site.file('copy.db'), site.file('kept'));
+    first.release();
+    await assert.rejects(refused(site.file('other.db'), site.file('kept-too')), DatabaseInUseError);
+    if (isDamaged) (await second).release();
+    await assertWhole(site.settings.DATABASE_URL);
+    assert.equal(readFileSync(site.file('kept'), 'latin1').startsWith('SQLite format 3'), !isDamaged);
+  });
+}
 
 test('a backup replaces nothing but a backup, and leaves nothing half done', async (t) => {
   const site = await createSite();
