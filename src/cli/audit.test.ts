@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, watch, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { sql } from 'kysely';
-import { tamper } from '../../test/support/audit.ts';
+import { recordTogether, tamper } from '../../test/support/audit.ts';
+import { beginCommand } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
 import { createTestDoorward } from '../testing/index.ts';
@@ -166,3 +167,20 @@ onEachDatabase(
   },
   { mainly: 'PostgreSQL' },
 );
+
+test('an export that Ctrl-C ends leaves nothing', async (t) => {
+  const folder = await mkdtemp(join(cwd, 'cut-off-'));
+  const env = { DATABASE_URL: `sqlite:${join(folder, 'doorward.db')}`, SECRET_KEY };
+  const instance = await createTestDoorward(env);
+  t.after(() => instance.close());
+  await recordTogether(
+    instance,
+    Array.from({ length: 20_000 }, (_, index) => ({ user_id: index })),
+  );
+  const out = await mkdtemp(join(cwd, 'out-'));
+  const export_ = beginCommand(['audit', 'export', join(out, 'log.jsonl')], { cwd: folder, env });
+  for await (const _ of watch(out)) break;
+  export_.signal('SIGINT');
+  assert.equal(await export_.ended, 1);
+  assert.deepEqual(await readdir(out), []);
+});

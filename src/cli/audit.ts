@@ -126,20 +126,29 @@ async function report(result: Verification, { file, publicKey, json }: VerifyOpt
 }
 
 async function writeParts(file: string, parts: AsyncIterable<string>): Promise<void> {
-  const { open, rm } = await import('node:fs/promises');
+  const { randomBytes } = await import('node:crypto');
+  const { lstatSync } = await import('node:fs');
+  const { open } = await import('node:fs/promises');
   const { Readable } = await import('node:stream');
   const { pipeline } = await import('node:stream/promises');
+  const { putInPlace } = await import('../database/backup.ts');
+  const { removeAtExit } = await import('./backups/files.ts');
   const lines = Readable.from(parts).map((part: string) => `${part}\n`);
+  const taken = new CommandError(`${file} exists already`);
   // Never over what is there: the name may be that of the database, or of secret.key.
-  const handle = await open(file, 'wx', 0o600).catch((error) => {
-    if (error.code === 'EEXIST') throw new CommandError(`${file} exists already`);
-    throw new CommandError(`${file} cannot be written (${describeCause(error)})`);
-  });
+  if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) throw taken;
+  const draft = `${file}.export-${randomBytes(4).toString('hex')}`;
+  const forget = removeAtExit(draft);
   try {
+    const handle = await open(draft, 'wx', 0o600).catch((error) => {
+      throw new CommandError(`${file} cannot be written (${describeCause(error)})`);
+    });
     await pipeline(lines, handle.createWriteStream());
+    putInPlace(draft, file, { replace: false });
   } catch (error) {
-    await rm(file, { force: true });
-    throw error;
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? taken : error;
+  } finally {
+    forget();
   }
 }
 

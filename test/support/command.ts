@@ -63,6 +63,16 @@ export async function runCommand(args: readonly string[], options: CommandOption
   return { code, ...output };
 }
 
+/** Begins `doorward` with these arguments. What it prints is not read. */
+export function beginCommand(args: readonly string[], options: CommandOptions) {
+  const child = spawnCommand(args, options);
+  child.stdin?.end(options.input ?? '');
+  child.stdout?.resume();
+  child.stderr?.resume();
+  const ended = once(child, 'close').then(([code]): number | null => code);
+  return { signal: (name: NodeJS.Signals) => void child.kill(name), ended };
+}
+
 /** A process of `doorward serve`. */
 export interface ServeProcess {
   readonly url: string;
