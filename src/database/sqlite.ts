@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import {
@@ -301,7 +301,9 @@ class SqliteDatabase implements Database {
   }
 
   async pendingMigrations(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
-    if (!this.#inMemory && !existsSync(this.#path)) return spellOut(migrations, ddl);
+    // Other than `existsSync` it tells of a folder that may not be looked into.
+    const isThere = this.#inMemory || statSync(this.#path, { throwIfNoEntry: false }) !== undefined;
+    if (!isThere) return spellOut(migrations, ddl);
     return missingMigrations(this.read, migrationDialect, migrations);
   }
 

@@ -617,6 +617,19 @@ describe('the commands', { concurrency: 2 }, () => {
     assert.deepEqual([code, stderr], [2, 'doorward: the name of the file is empty\n']);
   });
 
+  test('a path that cannot be looked at is not told as one where nothing is', async () => {
+    // Root may look into every folder; no name may be as long as this.
+    const name = 'x'.repeat(300);
+    for (const [args, DATABASE_URL] of [
+      [['backup', 'copy.db'], `sqlite:${name}`],
+      [['audit', 'verify'], `sqlite:${name}`],
+      [['restore', name, '--yes'], 'sqlite:doorward.db'],
+    ] as const) {
+      const { code, stderr } = await runCommand(args, { cwd: root, env: { DATABASE_URL } });
+      assert.deepEqual([code, /^doorward: ENAMETOOLONG: name too long, /.test(stderr)], [1, true], stderr);
+    }
+  });
+
   test('a database in memory has no backup', async () => {
     const options = { cwd: root, env: { DATABASE_URL: 'sqlite::memory:' } };
     for (const command of ['backup', 'restore']) {

@@ -70,7 +70,7 @@ export async function restoreBackup(
   },
 ): Promise<string[]> {
   const path = followLinks(location);
-  const kind = existsSync(file) && statSync(file).isFile() ? recognise(file) : 'other';
+  const kind = statSync(file, { throwIfNoEntry: false })?.isFile() ? recognise(file) : 'other';
   if (kind !== 'sqlite' && kind !== 'age') throw new CommandError(`${file} is no backup`);
   if (isSameFile(file, path)) throw new CommandError(`${file} is the database itself`);
   if (options.isEncrypted && kind !== 'age') throw new CommandError(`${file} is not encrypted`);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, createReadStream, existsSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
 import { copySqlite, findDamage, isCopyAtRest, leaveWal, putInPlace } from '../../database/backup.ts';
@@ -30,9 +30,9 @@ export async function writeBackup(
   file: string,
   options: { replace: boolean; readPassphrase: (() => Promise<string>) | undefined },
 ): Promise<string> {
-  if (!existsSync(path)) throw new CommandError(`there is no database at ${path}`);
+  if (!isThere(path)) throw new CommandError(`there is no database at ${path}`);
   const target = resolve(file);
-  if (!existsSync(dirname(target))) throw new CommandError(`there is no folder ${dirname(file)}`);
+  if (!isThere(dirname(target))) throw new CommandError(`there is no folder ${dirname(file)}`);
   assertReplaceable();
   const passphrase = await options.readPassphrase?.();
   if (passphrase !== undefined && [...passphrase].length < leastPassphraseLength)
@@ -95,6 +95,11 @@ async function encryptAway(copy: string, draft: string, passphrase: string): Pro
   } finally {
     plain.destroy();
   }
+}
+
+/** @throws the error of the system where it does not tell, as for a folder that may not be looked into. */
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Whether two paths lead to one file. */
