@@ -153,6 +153,7 @@ onEachDatabase(
         [['verify', '--public-key', 'x'], 2, /--public-key is for --file/, {}],
         [['verify', '--file', 'nowhere'], 1, /nowhere cannot be read \(ENOENT\)/, {}],
         [['verify', '--checkpoint', 'nowhere'], 1, /nowhere cannot be read \(ENOENT\)/, {}],
+        [['export', ''], 2, /the name of the file is empty/, {}],
         [['verify', '--file', '.'], 1, /\. cannot be read \(EISDIR\)/, {}],
         [['export', '--from', 'yesterday'], 2, /--from must be a date or a date-time of RFC 3339/, {}],
         [['export', 'nowhere/file'], 1, /ENOENT/, { SECRET_KEY: next }],

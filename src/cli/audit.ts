@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Verification } from '../features/audit/index.ts';
-import { CommandError, describeCause, UsageError } from './failures.ts';
+import { assertNamed, CommandError, describeCause, UsageError } from './failures.ts';
 import { readLines } from './input.ts';
 import { isUnread, print, printable } from './output.ts';
 
@@ -49,6 +49,7 @@ export function addAudit(program: Command): void {
     .option('--from <time>', 'From this date or date-time (RFC 3339) on.')
     .option('--to <time>', 'Up to before this date or date-time.')
     .action(async (file: string | undefined, options: { from?: string; to?: string }) => {
+      assertNamed('file', file);
       const { readTime } = await import('../features/audit/index.ts');
       const read = (name: 'from' | 'to') => {
         const time = options[name] === undefined ? undefined : readTime(options[name]);

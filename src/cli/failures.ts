@@ -10,6 +10,11 @@ export class UsageError extends CommandError {
   override readonly name = 'UsageError';
 }
 
+/** An empty name is how an unset variable of a shell comes. */
+export function assertNamed(what: 'file' | 'folder', name: string | undefined): void {
+  if (name === '') throw new UsageError(`the name of the ${what} is empty`);
+}
+
 /** What to print of a failure, a line each, and how to exit: 1 it failed, 2 wrong usage, wrong settings included. */
 export function describeFailure(error: unknown): { lines: readonly string[]; exitCode: 1 | 2 } {
   if (error instanceof UsageError) return { lines: [error.message], exitCode: 2 };

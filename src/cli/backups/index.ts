@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { CommandError, UsageError } from '../failures.ts';
+import { assertNamed, CommandError, UsageError } from '../failures.ts';
 import { confirmation, passphraseReader } from '../input.ts';
 import { print } from '../output.ts';
 
@@ -11,11 +11,6 @@ async function readSite() {
   const { given, origins } = readEnvironment();
   const settings = readSettings(given);
   return { settings, origins, location: databaseLocation(settings.DATABASE_URL) };
-}
-
-/** As an unset variable of a shell comes. */
-function assertNamed(file: string | undefined): void {
-  if (file === '') throw new UsageError('the name of the file is empty');
 }
 
 export function addBackup(program: Command): void {
@@ -32,7 +27,7 @@ export function addBackup(program: Command): void {
     )
     .action(
       async (file: string | undefined, options: { encrypt?: true; passphraseStdin?: true; force?: true }) => {
-        assertNamed(file);
+        assertNamed('file', file);
         const { settings, origins, location } = await readSite();
         if (location === 'memory') throw new CommandError('a database in memory cannot be backed up');
         if (location === 'postgres') {
@@ -71,7 +66,7 @@ export function addRestore(program: Command): void {
     )
     .action(
       async (file: string | undefined, options: { passphraseStdin?: true; yes?: true; finish?: true }) => {
-        assertNamed(file);
+        assertNamed('file', file);
         if (options.finish) {
           if (file !== undefined) throw new UsageError('--finish takes no file');
           const confirm = confirmation(options);

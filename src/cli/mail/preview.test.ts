@@ -60,6 +60,8 @@ test('it writes all mails in all languages, with a page that leads to them', asy
   const again = await preview(['--out', folder]);
   assert.equal(again.code, 0);
 
+  const unnamed = await preview(['--out', '']);
+  assert.deepEqual([unnamed.code, unnamed.stderr], [2, 'doorward: the name of the folder is empty\n']);
   const taken = await preview(['--out', join(folder, 'index.html')]);
   assert.deepEqual([taken.code, taken.stdout], [1, '']);
   assert.match(taken.stderr, /^doorward: .*index\.html cannot be written \(EEXIST\)\n$/);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { MailKind, MailRenderer } from '../../mail/index.ts';
-import { CommandError, UsageError } from '../failures.ts';
+import { assertNamed, CommandError, UsageError } from '../failures.ts';
 import { print, printable } from '../output.ts';
 
 const formats = ['text', 'html', 'subject'] as const;
@@ -26,6 +26,7 @@ export function addPreview(mail: Command): void {
     .addHelpText('after', '\nNothing is sent, and no database is needed.')
     .action(async (options: PreviewOptions) => {
       const { kind, language, format, out } = options;
+      assertNamed('folder', out);
       if (out !== undefined && (kind ?? language ?? format) !== undefined)
         throw new UsageError('--out writes every mail: it takes no --kind, --language or --format');
       if (kind === undefined && (language ?? format) !== undefined)
