@@ -520,7 +520,7 @@ export function readSettings(given: GivenSettings): Settings {
   const MAIL_FROM = read.MAIL_FROM ?? `${read.PRODUCT_NAME} <doorward@${new URL(PUBLIC_URL).hostname}>`;
   const ISSUER = read.ISSUER ?? PUBLIC_URL;
   const AUDIENCE = read.AUDIENCE ?? (read.ALGORITHM === 'HS256' ? undefined : ISSUER);
-  const sqliteFile = /^sqlite:(?!:memory:$)(.+)$/.exec(read.DATABASE_URL)?.[1];
+  const sqliteFile = /^sqlite:(?!:memory:$)(.+)$/s.exec(read.DATABASE_URL)?.[1];
   const AUDIT_HEAD_FILE = read.AUDIT_HEAD_FILE ?? (sqliteFile && `${sqliteFile}.audit-head`);
   // A hash has a thread for each lane: more at once than there are cores for take turns, which costs them a fifth.
   const HASH_CONCURRENCY = read.HASH_CONCURRENCY ?? Math.ceil(availableParallelism() / read.ARGON2_LANES);

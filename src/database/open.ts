@@ -18,7 +18,7 @@ export interface DatabaseOptions {
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, poolSize = 10, waitMs = 5000, onError = () => {} } = options;
   if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, { poolSize, waitMs, onError });
-  const path = /^sqlite:(.+)$/.exec(url)?.[1];
+  const path = /^sqlite:(.+)$/s.exec(url)?.[1];
   if (path === undefined)
     throw new Error('DATABASE_URL must start with sqlite:, postgres:// or postgresql://');
   return openSqlite(path === ':memory:' ? path : resolve(path), { waitMs, onError });
@@ -26,7 +26,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 /** Where the data is: the path of the SQLite file, or `memory` or `postgres`. */
 export function databaseLocation(url: string): { path: string } | 'memory' | 'postgres' {
-  const path = /^sqlite:(.+)$/.exec(url)?.[1];
+  const path = /^sqlite:(.+)$/s.exec(url)?.[1];
   if (path === undefined) return 'postgres';
   return path === ':memory:' ? 'memory' : { path: resolve(path) };
 }

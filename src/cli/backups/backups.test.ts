@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs, {
   copyFileSync,
   existsSync,
@@ -18,7 +19,7 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { Decrypter, Encrypter } from 'age-encryption';
 import BetterSqlite3 from 'better-sqlite3';
-import { runCommand, startServe } from '../../../test/support/command.ts';
+import { programEnv, runCommand, startServe } from '../../../test/support/command.ts';
 import { onEachDatabase } from '../../../test/support/databases.ts';
 import { createClient } from '../../../test/support/fault-client.ts';
 import { assertWhole, query } from '../../../test/support/fault-inspect.ts';
@@ -628,6 +629,33 @@ describe('the commands', { concurrency: 2 }, () => {
       const { code, stderr } = await runCommand(args, { cwd: root, env: { DATABASE_URL } });
       assert.deepEqual([code, /^doorward: ENAMETOOLONG: name too long, /.test(stderr)], [1, true], stderr);
     }
+  });
+
+  test('a name may have a line break', async (t) => {
+    const site = await createSite();
+    const a = await site.open(t);
+    await a.signIn({ email: 'ann@example.com' });
+    await a.close();
+    await site.backUp('two\nlines.db');
+    await site.restore('two\nlines.db');
+    assert.deepEqual(await site.emails(), ['ann@example.com']);
+  });
+
+  const skip = spawnSync('unshare', ['--mount', 'true']).status !== 0 && 'only root mounts a disk';
+  test('a full disk of the backups is not told as one of the database', { skip }, async (t) => {
+    const site = await createSite();
+    await (await site.open(t)).close();
+    mkdirSync(site.file('full'));
+    const command = [process.execPath, join(import.meta.dirname, '../main.ts'), 'backup', 'full/copy.db'];
+    const mounted = 'mount -t tmpfs -o size=64k none full && exec "$@"';
+    const { REFRESH_GRACE_SECONDS: _, ...settings } = site.settings;
+    const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', mounted, 'sh', ...command], {
+      cwd: site.file('.'),
+      env: { ...programEnv, ...settings },
+      encoding: 'utf8',
+    });
+    const told = `doorward: full/copy.db was not written: no space is left in ${site.file('full')}\n`;
+    assert.deepEqual([status, stderr], [1, told]);
   });
 
   test('a database in memory has no backup', async () => {

@@ -6,6 +6,7 @@ import { copySqlite, findDamage, isCopyAtRest, leaveWal, putInPlace } from '../.
 import { openDatabase } from '../../database/open.ts';
 import { giveTo } from '../../database/ownership.ts';
 import { migrations } from '../../doorward.ts';
+import { DoorwardError } from '../../errors.ts';
 import { CommandError } from '../failures.ts';
 import { encryptStream, recognise, removeAtExit } from './files.ts';
 
@@ -57,7 +58,7 @@ export async function writeBackup(
     const how = passphrase === undefined ? '' : ', encrypted';
     return `Backed up ${users} users to ${file} (${size} bytes, schema ${schema}${how}), verified.`;
   } catch (error) {
-    throw failureOfFile(error, file);
+    throw failureOfFile(error, file, copy);
   } finally {
     forget();
   }
@@ -78,7 +79,11 @@ function looksLikeBackup(file: string): boolean {
 }
 
 /** Names the file that was asked for, and not the draft that the system refused. */
-function failureOfFile(error: unknown, file: string): unknown {
+function failureOfFile(error: unknown, file: string, copy: string): unknown {
+  // Of the two databases only the copy grows.
+  const { code } = (error instanceof DoorwardError ? error.cause : error) as NodeJS.ErrnoException;
+  if (code === 'SQLITE_FULL')
+    return new CommandError(`${file} was not written: no space is left in ${dirname(copy)}`);
   const { errno, path } = error as NodeJS.ErrnoException;
   if (errno === undefined) return error;
   const where = path === undefined ? '' : ` in ${dirname(path)}`;
