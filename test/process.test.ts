@@ -413,6 +413,8 @@ describe('.env', () => {
     assert.deepEqual(LOG_LEVEL, { value: 'error', origin: 'environment' });
     assert.deepEqual(AUDIENCE, { value: 'two\nlines', origin: '.env' });
     assert.equal(others.OTHER, undefined);
+    const marked = await config('\uFEFFPORT=9001\n');
+    assert.deepEqual([marked.code, JSON.parse(marked.stdout).PORT.value], [0, 9001]);
   });
 
   test('one that is not a list of settings, or cannot be read, is told in one line', async () => {

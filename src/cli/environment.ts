@@ -42,7 +42,8 @@ function readEnvFile(path: string): NodeJS.Dict<string> {
     if (error.code === 'ENOENT') return {};
     throw new CommandError(`${path} cannot be read (${error.code})`);
   }
-  const text = bytes.toString('utf8').replaceAll('\r\n', '\n');
+  // Without the mark of the byte order, which some editors write, and which would be part of the first name.
+  const text = new TextDecoder().decode(bytes).replaceAll('\r\n', '\n');
   for (let at = 0; at < text.length; at = envLine.lastIndex) {
     envLine.lastIndex = at;
     if (envLine.test(text)) continue;
