@@ -11,6 +11,7 @@ import fs, {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -528,6 +529,30 @@ test('a disk that is full is told of as that, and keeps nothing half done', asyn
   );
   assert.deepEqual(await site.emails(), ['ann@example.com']);
   await site.restore('copy.db');
+});
+
+test('what a backup left that was killed a later one removes, and nothing else', async (t) => {
+  const site = await createSite();
+  await (await site.open(t)).close();
+  mkdirSync(site.file('backups'));
+  const put = (name: string, hoursAgo: number) => {
+    writeFileSync(site.file(name), 'every password hash');
+    const time = new Date(Date.now() - hoursAgo * 3_600_000);
+    utimesSync(site.file(name), time, time);
+    return site.file(name);
+  };
+  const left = [
+    put('doorward.db.unfinished-backup-01234567', 13),
+    put('doorward.db.unfinished-backup-01234567-wal', 13),
+    put('backups/monday.db.unfinished-backup-89abcdef', 13),
+  ];
+  const kept = [
+    put('doorward.db.unfinished-backup-76543210', 11),
+    put('doorward.db.backup-20261129', 100),
+    put('unfinished-backup-2026112', 100),
+  ];
+  await site.backUp('backups/copy.db');
+  assert.deepEqual([...left, ...kept].filter(existsSync), kept);
 });
 
 test('a link to the database stays one, also where it leads nowhere', async (t) => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, createReadStream, openSync, rmSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, createReadStream, lstatSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
 import { copySqlite, findDamage, isCopyAtRest, leaveWal, putInPlace } from '../../database/backup.ts';
 import { openDatabase } from '../../database/open.ts';
@@ -11,6 +11,12 @@ import { CommandError } from '../failures.ts';
 import { encryptStream, recognise, removeAtExit } from './files.ts';
 
 const leastPassphraseLength = 12;
+
+/** What is written until it is whole has a name that nobody gives to a backup. */
+const draftSuffix = () => `.unfinished-backup-${randomBytes(4).toString('hex')}`;
+const draftName = /\.unfinished-backup-[0-9a-f]{8}(-wal|-shm|-journal)?$/;
+/** Nothing is written while a copy is verified, which takes minutes, and an hour where it is very large. */
+const abandonedAfterMs = 12 * 3_600_000;
 
 /** By which a database is known to be one of Doorward. */
 export const tablesOfEveryVersion = [
@@ -40,7 +46,8 @@ export async function writeBackup(
     throw new CommandError(`the passphrase must have at least ${leastPassphraseLength} characters`);
 
   // What is not encrypted yet lies where the database does, and not where the backups go.
-  const suffix = `.backup-${randomBytes(4).toString('hex')}`;
+  for (const folder of new Set([dirname(path), dirname(target)])) removeAbandoned(folder);
+  const suffix = draftSuffix();
   const draft = target + suffix;
   const copy = passphrase === undefined ? draft : path + suffix;
   const forget = removeAtExit(draft, copy, `${copy}-wal`, `${copy}-shm`, `${copy}-journal`);
@@ -69,6 +76,20 @@ export async function writeBackup(
     if (!options.replace) throw new CommandError(`${file} is there already; --force replaces it`);
     if (isSameFile(target, path) || !stats.isFile() || !looksLikeBackup(target))
       throw new CommandError(`${file} is no backup, or is in use, and is not replaced`);
+  }
+}
+
+/** Removes what backups left that were killed: it may hold every password hash. */
+function removeAbandoned(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
+    const stats = draftName.test(name) ? lstatSync(file, { throwIfNoEntry: false }) : undefined;
+    if (stats === undefined || Date.now() - stats.mtimeMs < abandonedAfterMs) continue;
+    try {
+      rmSync(file, { force: true });
+    } catch {
+      // Somebody else's, who backs up into the same folder.
+    }
   }
 }
 
