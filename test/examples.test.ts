@@ -115,6 +115,15 @@ for (const host of ['fastify', 'express', 'hono']) {
       assert.match((await ask('GET', '/docs')).text, /<title>Doorward<\/title>/);
     });
 
+    it('serves the pages, to which mails lead, and their files', async () => {
+      for (const path of ['/account', '/account/reset-password', '/console', '/console/users']) {
+        const page = await ask('GET', path);
+        assert.deepEqual([page.status, /id="doorward-config"/.test(page.text)], [200, true], path);
+        const [, script = ''] = /<script[^>]* src="([^"]+)"/.exec(page.text) ?? [];
+        assert.equal((await ask('GET', script)).status, 200, script);
+      }
+    });
+
     it("guards the host's own route", async () => {
       const signedIn = authorization;
       assert.deepEqual((await ask('GET', '/notes')).json, { owner: email, notes: ['Water the plants'] });

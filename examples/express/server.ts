@@ -15,6 +15,9 @@ app.disable('x-powered-by');
 // Before any body parser: Doorward reads its requests itself. `all`, not `use`, which would cut the path.
 const doorwardPaths = [
   '/auth/{*path}',
+  // The pages, to which the links of mails lead.
+  '/account{/*path}',
+  '/console{/*path}',
   '/docs{/*path}',
   '/openapi.json',
   '/.well-known/jwks.json',

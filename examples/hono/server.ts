@@ -14,14 +14,18 @@ const doorward = await createDoorward({
 
 const app = new Hono();
 
-app.on(
-  ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-  ['/auth/*', '/docs', '/docs/*', '/openapi.json', '/.well-known/jwks.json', '/health/*'],
-  (context) => {
-    const { address } = getConnInfo(context).remote;
-    return doorward.fetch(context.req.raw, address === undefined ? {} : { remoteAddress: address });
-  },
-);
+const doorwardPaths = [
+  '/auth/*',
+  // The pages, to which the links of mails lead.
+  ...['/account', '/account/*', '/console', '/console/*'],
+  ...['/docs', '/docs/*', '/openapi.json'],
+  '/.well-known/jwks.json',
+  '/health/*',
+];
+app.on(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], doorwardPaths, (context) => {
+  const { address } = getConnInfo(context).remote;
+  return doorward.fetch(context.req.raw, address === undefined ? {} : { remoteAddress: address });
+});
 
 const activeUser = createMiddleware<{ Variables: { user: User } }>(async (context, next) => {
   const [, token] = /^Bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '') ?? [];
