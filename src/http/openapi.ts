@@ -88,7 +88,7 @@ function describe(schema: FastifySchema | undefined, url: string, route: RouteOp
       : { body: plain(schema.body), consumes: ['application/json', ...forms] }),
     ...(schema.querystring === undefined ? {} : { querystring: withOptionalDefaults(schema.querystring) }),
     ...(schema.params === undefined ? {} : { params: plain(schema.params) }),
-    response: responsesOf(schema, access),
+    response: responsesOf(schema, access, String(route.method)),
   };
 }
 
@@ -102,15 +102,17 @@ function securityOf(access: Access): Record<string, string[]>[] {
   return access === 'optionalUser' ? [{}, needed] : [needed];
 }
 
-function responsesOf(schema: FastifySchema, access: Access): Record<string, object> {
+function responsesOf(schema: FastifySchema, access: Access, method: string): Record<string, object> {
   const responses: Record<string, object> = { 400: ErrorBody, 500: ErrorBody, 503: ErrorBody };
   if (access !== 'public') responses[401] = ErrorBody;
   if (['optionalUser', 'activeUser', 'adminUser'].includes(access)) responses[403] = ErrorBody;
-  if (schema.body !== undefined) {
+  // A body is read also where none is asked for.
+  const isBodyRead = !/^(GET|HEAD)$/.test(method);
+  if (isBodyRead) {
     responses[413] = ErrorBody;
     responses[415] = ErrorBody;
   }
-  if (schema.body !== undefined || schema.querystring !== undefined || schema.params !== undefined) {
+  if (isBodyRead || schema.querystring !== undefined || schema.params !== undefined) {
     responses[422] = ValidationErrorBody;
   }
   Object.assign(responses, schema.response);
