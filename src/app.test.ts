@@ -55,6 +55,53 @@ test('fetch: a body that fails while the application is made is told to whoever 
   assert.equal((await doorward.fetch(new Request(url('/health/live')))).status, 200);
 });
 
+test('fetch: whatever a body fails with is a client that went away, also after close', async (t) => {
+  const doorward = await open(t);
+  const post = (reason: unknown, type = 'application/json') => {
+    const body = new ReadableStream({
+      start(controller) {
+        setTimeout(() => controller.error(reason), 5);
+      },
+    });
+    const init = { method: 'POST', body, duplex: 'half', headers: { 'content-type': type } };
+    return doorward.fetch(new Request(url('/auth/login'), init as RequestInit));
+  };
+  for (const reason of ['a text', Object.freeze(new Error('frozen')), new Error('boom'), undefined]) {
+    const answer = await post(reason);
+    assert.deepEqual([answer.status, (await answer.json()).code], [400, 'bad_request']);
+  }
+  await post(new Error('boom'), 'text/xml');
+  await doorward.close();
+  await post(new Error('late')).catch(() => {});
+  await sleep(50);
+});
+
+test('fetch: of a body that is refused no more is read', async (t) => {
+  const doorward = await open(t);
+  for (const [path, type] of [
+    ['/auth/login', 'application/json'],
+    ['/auth/login', 'text/xml'],
+    ['/auth/nothing', 'application/json'],
+  ] as const) {
+    let pieces = 0;
+    const body = new ReadableStream({
+      async pull(controller) {
+        pieces++;
+        await nextTurn();
+        controller.enqueue(new Uint8Array(65_536));
+      },
+    });
+    const init = { method: 'POST', body, duplex: 'half', headers: { 'content-type': type } };
+    const answer = await doorward.fetch(new Request(url(path), init as RequestInit));
+    assert.ok(answer.status >= 400);
+    await answer.text();
+    await sleep(20);
+    const read = pieces;
+    await sleep(50);
+    assert.equal(pieces, read, `${path} ${type}`);
+  }
+});
+
 test('an application that cannot be made: the handler answers 500, and close closes the rest', async (t) => {
   const doorward = await open(t);
   const failure = new Error('the pages are not there');

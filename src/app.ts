@@ -92,7 +92,7 @@ export function serve(core: Core): Doorward {
       // Before the body is taken: nobody would hear that it failed meanwhile.
       const made = await app();
       const url = new URL(request.url);
-      const body = request.body === null ? undefined : Readable.fromWeb(request.body as never);
+      const body = request.body === null ? undefined : toPayload(request.body);
       const answer = await made.inject({
         method: request.method as 'GET',
         url: url.pathname + url.search,
@@ -110,6 +110,8 @@ export function serve(core: Core): Doorward {
       const stream = answer.stream();
       // A reader that stops before the end is a client that went away.
       stream.once('close', () => answer.raw.res.destroy());
+      // Of what was refused no more is read.
+      for (const end of ['finish', 'close']) answer.raw.res.once(end, () => body?.destroy());
       const content = isEmpty ? null : toBody(stream);
       return new Response(content, { status: answer.statusCode, headers });
     },
@@ -123,6 +125,18 @@ export function serve(core: Core): Doorward {
       }
     },
   };
+}
+
+/** The body of a request. Whatever it fails with is told as a client that went away is: a string would be thrown at nobody. */
+function toPayload(body: ReadableStream<Uint8Array>): Readable {
+  async function* read(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (cause) {
+      throw Object.assign(new Error('the body was cut off', { cause }), { code: 'ECONNRESET' });
+    }
+  }
+  return Readable.from(read(), { objectMode: false });
 }
 
 /** The body of an answer, read as it is asked for. `Readable.toWeb` throws at nobody when its reader goes before the first octet. */
