@@ -55,8 +55,8 @@ for (const [what, command] of [
 ] as const) {
   test(`${what} neither ends the process nor holds up its end`, { timeout: 20_000 }, () => {
     const program = `
-      import { createLog } from ${JSON.stringify(new URL('./log.ts', import.meta.url).href)};
-      const log = createLog('info');
+      import { createLog, openStandardOutput } from ${JSON.stringify(new URL('./log.ts', import.meta.url).href)};
+      const log = createLog('info', openStandardOutput());
       log.info({}, 'first');
       await new Promise((done) => setTimeout(done, 300));
       log.info({}, 'second');

@@ -1,4 +1,5 @@
 import { write, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How much waits, in characters, before more is lost. */
 const maxWaiting = 1_000_000;
@@ -12,6 +13,8 @@ const lastTries = 20;
 export interface LineOutput {
   /** Takes lines, each with its line break. Never throws, and never waits. */
   write(lines: string): void;
+  /** Resolves when all is written. It may never be. */
+  idle(): Promise<void>;
 }
 
 /**
@@ -55,8 +58,9 @@ export function createLineOutput(fd: number, tellLost: (lines: number) => string
   }
 
   process.on('exit', () => {
-    // What is being written is finished by the thread that does it.
+    // A thread writes it, for better or worse; what follows begins a line.
     if (isWriting) batch = Buffer.alloc(0);
+    if (isWriting && waiting !== '') waiting = `\n${waiting}`;
     const pause = new Int32Array(new SharedArrayBuffer(4));
     for (let tries = 0; tries < lastTries && nextBatch().length > 0; ) {
       try {
@@ -77,6 +81,10 @@ export function createLineOutput(fd: number, tellLost: (lines: number) => string
       }
       waiting += lines;
       flush();
+    },
+    async idle() {
+      while (isWriting || batch.length > 0 || waiting !== '')
+        await sleep(slowReaderMs, undefined, { ref: false });
     },
   };
 }

@@ -3,25 +3,22 @@ import { createLineOutput, type LineOutput } from './line-output.ts';
 
 const secretFields = ['password', 'token', 'access_token', 'refresh_token', 'authorization', 'cookie'];
 
-let output: LineOutput | undefined;
-
 /**
- * Standard output, for what runs long. A stream of Node's, and Pino's own destination, throw what a full disk answers, and
- * the latter tries again for ever when the process ends.
+ * Standard output, for a server that has it for itself. A stream of Node's, and Pino's own destination, throw what a full disk
+ * answers, and the latter tries again for ever when the process ends.
  */
-export function standardOutput(): LineOutput {
-  output ??= createLineOutput(process.stdout.fd ?? 1, (lost) => {
+export function openStandardOutput(): LineOutput {
+  return createLineOutput(process.stdout.fd ?? 1, (lost) => {
     const time = new Date().toISOString();
     return `${JSON.stringify({ level: 'warn', time, lost, msg: 'lines of the log were lost: standard output could not be written' })}\n`;
   });
-  return output;
 }
 
 /**
- * A log of one JSON object a line on standard output. What could be a secret is never an entry's field: request
+ * A log of one JSON object a line; without `output` on standard output, as Pino writes it beside what a host writes there. What could be a secret is never an entry's field: request
  * headers, bodies and query strings are not logged at all, and fields of these names are dropped as the net below.
  */
-export function createLog(level: string): Logger {
+export function createLog(level: string, output?: LineOutput): Logger {
   const options: LoggerOptions = {
     level,
     base: null,
@@ -36,5 +33,5 @@ export function createLog(level: string): Logger {
       },
     },
   };
-  return pino(options, standardOutput());
+  return output === undefined ? pino(options) : pino(options, output);
 }

@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
+import type { Log } from '../kernel.ts';
+import type { LineOutput } from '../line-output.ts';
 import type { RunningServer } from '../server.ts';
 import { warn } from './output.ts';
 
@@ -7,6 +10,8 @@ import { warn } from './output.ts';
 const otherThreads = 4;
 /** A process manager's patience, usually 10 s, is not to be used up. */
 const exitAfterMs = 9_700;
+/** For what the log still has to write. */
+const lastLinesMs = 200;
 /** npm passes on the Ctrl-C that the terminal has told us of already. */
 const sameSignalMs = 500;
 
@@ -25,21 +30,27 @@ export function addServe(program: Command): void {
       // the verification of tokens would wait behind them. It is made at its first use, so this has to come before.
       process.env.UV_THREADPOOL_SIZE ||= String(readSettings(given).HASH_CONCURRENCY + otherThreads);
       const { startServer } = await import('../server.ts');
-      const { standardOutput } = await import('../log.ts');
+      const { createLog, openStandardOutput } = await import('../log.ts');
 
       const settingSources = new Map(
         [...origins].map(([name, origin]) => [name, origin === '.env' ? ('file' as const) : origin]),
       );
-      const starting = startServer(given, (line) => standardOutput().write(`${line}\n`), { settingSources });
-      exitOnSignals(starting);
-      exitOnCrash(starting);
+      const output = openStandardOutput();
+      const log = createLog(readSettings(given).LOG_LEVEL, output);
+      const announce = (line: string) => output.write(`${line}\n`);
+      const starting = startServer(given, announce, { settingSources, log });
+      const end: End = (exitCode) => stopAndExit(starting, output, exitCode);
+      exitOnSignals(end);
+      exitOnCrash(log, end);
       await starting;
       setFlagsFromString('--semi-space-growth-factor=2');
     });
 }
 
+type End = (exitCode: number) => void;
+
 /** Ends in order at the first SIGTERM or SIGINT, with exit code 0; at once at the second, with 1. */
-function exitOnSignals(starting: Promise<RunningServer>): void {
+function exitOnSignals(end: End): void {
   let firstAt: number | undefined;
   const onSignal = () => {
     if (firstAt !== undefined) {
@@ -47,36 +58,37 @@ function exitOnSignals(starting: Promise<RunningServer>): void {
       return;
     }
     firstAt = performance.now();
-    stopAndExit(starting, 0);
+    end(0);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
 }
 
 /** After what nobody caught, no promise about the state of this process holds: it is logged, and the process ends. */
-function exitOnCrash(starting: Promise<RunningServer>): void {
+function exitOnCrash(log: Log, end: End): void {
   let isCrashing = false;
   process.on('uncaughtException', (error) => {
     if (isCrashing) process.exit(1);
     isCrashing = true;
-    starting.then(
-      ({ doorward }) => doorward.kernel.log.error({ err: error }, 'uncaught exception'),
-      () => {},
-    );
-    stopAndExit(starting, 1);
+    log.error({ err: error }, 'uncaught exception');
+    end(1);
   });
 }
 
-function stopAndExit(starting: Promise<RunningServer>, exitCode: number): void {
+async function stopAndExit(
+  starting: Promise<RunningServer>,
+  output: LineOutput,
+  exitCode: number,
+): Promise<void> {
   setTimeout(() => process.exit(exitCode), exitAfterMs);
-  starting
+  let code = exitCode;
+  try {
     // A start that failed has told why, and has closed what it opened.
-    .then((server) => server.stop())
-    .then(
-      () => process.exit(exitCode),
-      (error) => {
-        warn(error instanceof Error ? error.message : String(error));
-        process.exit(1);
-      },
-    );
+    await (await starting).stop();
+  } catch (error) {
+    warn(error instanceof Error ? error.message : String(error));
+    code = 1;
+  }
+  await Promise.race([output.idle(), sleep(lastLinesMs)]);
+  process.exit(code);
 }
