@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { chownSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chownSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -42,4 +52,32 @@ test('what root makes beside the database of a service user is theirs', { skip }
   await run('keys', 'rotate');
   const names = assertTheirs();
   assert.ok(names.includes('doorward.db-wal') && names.includes('doorward.db-shm'), String(names));
+});
+
+test('folders that root makes for the database of a service user are theirs', { skip }, async (t) => {
+  const cwd = mkdtempSync(join(tmpdir(), 'doorward-as-root-'));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  chownSync(cwd, service, service);
+  const outcome = await runCommand(['migrate'], { cwd, env: { DATABASE_URL: 'sqlite:./a/b/doorward.db' } });
+  assert.equal(outcome.code, 0, outcome.stderr);
+  for (const name of ['a', 'a/b', 'a/b/doorward.db'])
+    assert.equal(statSync(join(cwd, name)).uid, service, name);
+});
+
+test('a link in the place of a new SECRET_KEY is not followed', async (t) => {
+  const cwd = mkdtempSync(join(tmpdir(), 'doorward-as-root-'));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  const env = { DATABASE_URL: 'sqlite:doorward.db' };
+  const run = async (...args: string[]) => {
+    const { code, stderr } = await runCommand(args, { cwd, env });
+    assert.equal(code, 0, stderr);
+  };
+  await run('keys', 'list');
+  const victim = join(cwd, 'victim');
+  writeFileSync(victim, 'untouched');
+  symlinkSync(victim, join(cwd, 'secret.key.new'));
+  await run('secret-key', 'change');
+  assert.equal(readFileSync(victim, 'utf8'), 'untouched');
+  assert.ok(lstatSync(join(cwd, 'secret.key')).isFile());
+  await run('keys', 'list');
 });

@@ -267,7 +267,12 @@ export function putInPlace(file: string, path: string, { replace }: { replace: b
   }
   if (replace || !existsSync(path)) renameSync(file, path);
   else unlinkSync(file);
-  sync(dirname(path));
+  try {
+    sync(dirname(path));
+  } catch (error) {
+    // A folder that may be written and not read; it is there all the same.
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+  }
 }
 
 function sync(path: string): void {

@@ -1,4 +1,5 @@
-import { lchownSync, statSync } from 'node:fs';
+import { lchownSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 
 export interface Owner {
   readonly uid: number;
@@ -21,6 +22,15 @@ export function giveToOwnerOf(paths: readonly string[], file: string): void {
     const [owner] = paths.flatMap((path) => statSync(path, { throwIfNoEntry: false }) ?? []);
     if (owner !== undefined) giveTo(owner, file);
   } catch {}
+}
+
+/** Makes the folders that lead to `path` and are not there, for their owner alone: to whom the one belongs that they are in. */
+export function makeFolderOf(path: string): void {
+  const made = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
+  const first = resolve(made);
+  for (let folder = resolve(dirname(path)); folder.length >= first.length; folder = dirname(folder))
+    giveToOwnerOf([dirname(first)], folder);
 }
 
 const isRoot = () => process.getuid?.() === 0;

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import {
@@ -16,7 +16,7 @@ import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } 
 import { databaseError, isLocked } from './database-errors.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
-import { giveToOwnerOf } from './ownership.ts';
+import { giveToOwnerOf, makeFolderOf } from './ownership.ts';
 import {
   createKysely,
   fileStates,
@@ -376,7 +376,7 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
     };
   }
   return untilUnlocked(deadline, () => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolderOf(path);
     createPrivately(path);
     // better-sqlite3 waits synchronously, so SQLite itself must not wait for locks: `untilUnlocked` does.
     const writer = new BetterSqlite3(path, { timeout: 0 });

@@ -170,6 +170,12 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     return reading;
   }
 
+  /** Not one that was made by a clock which was far ahead. */
+  function signsSoon(row: SigningKeyRow): boolean {
+    const latest = clock.now().getTime() + settings.KEY_PUBLICATION_LEAD_SECONDS * 1000;
+    return isNext(row) && Date.parse(row.signs_from) <= latest;
+  }
+
   function isNext({ signs_from }: SigningKeyRow): boolean {
     return Date.parse(signs_from) > clock.now().getTime();
   }
@@ -202,7 +208,7 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
       const { key, isNew } = await rotateKey(kernel, secretKey, {
         immediately,
         already: (rows) =>
-          immediately ? undefined : rows.find((row) => row.algorithm === algorithm && isNext(row)),
+          immediately ? undefined : rows.find((row) => row.algorithm === algorithm && signsSoon(row)),
       });
       await reload();
       return { key: describe(key, [key]), isNew };

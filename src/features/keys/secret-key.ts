@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { giveToOwnerOf } from '../../database/ownership.ts';
+import { giveToOwnerOf, makeFolderOf } from '../../database/ownership.ts';
 
 /** The folder of the secret made at first start: beside a SQLite file, in ./data otherwise. */
 function dataFolder(databaseUrl: string): string | undefined {
@@ -9,11 +9,16 @@ function dataFolder(databaseUrl: string): string | undefined {
   return databaseUrl.startsWith('sqlite:') ? dirname(databaseUrl.slice('sqlite:'.length)) : 'data';
 }
 
-/** Writes a secret into a file that only whom the database belongs to can read. */
-function writeSecret(file: string, secret: string, databaseUrl: string, flag: 'w' | 'wx'): void {
-  writeFileSync(file, `${secret}\n`, { mode: 0o600, flag, flush: true });
+/**
+ * Writes a secret beside `file`, under a name of its own, where only whom the database belongs to can read it. Into what has the
+ * name already nothing is written: whoever owns the folder could have put a link there for root to follow.
+ */
+function writeDraft(file: string, secret: string, databaseUrl: string): string {
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  writeFileSync(draft, `${secret}\n`, { mode: 0o600, flag: 'wx', flush: true });
   const database = databaseUrl.startsWith('sqlite:') ? [databaseUrl.slice('sqlite:'.length)] : [];
-  giveToOwnerOf([...database, dirname(file)], file);
+  giveToOwnerOf([...database, dirname(file)], draft);
+  return draft;
 }
 
 /** The file that holds SECRET_KEY when it is not a setting; undefined for a database in memory. */
@@ -50,11 +55,10 @@ export function resolveSecretKey(given: string | undefined, databaseUrl: string)
   const existing = readSecret(file);
   if (existing !== undefined) return existing;
 
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolderOf(file);
   // Written whole under another name and then linked: of several processes that start together one secret wins, and
   // nobody reads half of one.
-  const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeSecret(draft, made, databaseUrl, 'wx');
+  const draft = writeDraft(file, made, databaseUrl);
   try {
     linkSync(draft, file);
   } catch (error) {
@@ -89,7 +93,7 @@ export interface PendingSecretKey {
 /** Whoever calls this, or puts in place what it wrote, has the lock of the signing keys. */
 export function writePendingSecretKey(databaseUrl: string, secretKey: string): void {
   const file = secretKeyFile(databaseUrl);
-  if (file !== undefined) writeSecret(`${file}.new`, secretKey, databaseUrl, 'w');
+  if (file !== undefined) renameSync(writeDraft(file, secretKey, databaseUrl), `${file}.new`);
 }
 
 /** The secret of a change that was begun and perhaps not finished; half of one opens no database, and harms nothing. */

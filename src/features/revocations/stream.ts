@@ -72,7 +72,8 @@ export function openStream(
   function end(): void {
     leave();
     // What is not read would keep the connection, and a server that stops, waiting.
-    if (isHeldUp) raw.destroy();
+    // Nor would an answer without a type bring it back.
+    if (isHeldUp || !raw.headersSent) raw.destroy();
     else raw.end();
   }
 
