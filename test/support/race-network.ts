@@ -20,10 +20,6 @@ export class RaceServer {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  get isRunning(): boolean {
-    return this.#process !== undefined;
-  }
-
   async start(now: number): Promise<void> {
     const child = spawn(process.execPath, [join(import.meta.dirname, 'race-server.ts')], {
       env: {
