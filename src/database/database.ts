@@ -109,9 +109,9 @@ export interface Database {
   /**
    * A prepared read by one text key, for the one query that every authenticated request makes. `query` is a SELECT
    * with `key_placeholder` where the key stands, as `... where sessions.id = key_placeholder`, and must return the
-   * key as column `lookup_key`. On PostgreSQL the lookups that arrive together share one round trip.
+   * key as column `lookup_key`. The lookups that arrive in one turn of the event loop are carried out together.
    */
-  keyedRead<Row>(query: string): (key: string) => Row | undefined | Promise<Row | undefined>;
+  keyedRead<Row>(query: string): (key: string) => Promise<Row | undefined>;
 
   /**
    * The first `length` rows of several selections, each of which an index yields in `order`: merged without reading more

@@ -35,3 +35,20 @@ test('who waits too long is refused, and the others keep their turns', async (t)
   mutex.release();
   await second;
 });
+
+test('turns whose work does not wait follow each other until they have held the event loop long enough', async (t) => {
+  const mutex = new Mutex();
+  const turns: string[] = [];
+  let elapsed = 0;
+  t.mock.method(performance, 'now', () => elapsed);
+  const takeTurn = async (name: string, ms: number) => {
+    await mutex.acquire(100);
+    turns.push(name);
+    elapsed += ms;
+    mutex.release();
+  };
+  const all = [takeTurn('a', 0.4), takeTurn('b', 0.4), takeTurn('c', 0.4), takeTurn('d', 0)];
+  setImmediate(() => turns.push('others'));
+  await Promise.all(all);
+  assert.deepEqual(turns, ['a', 'b', 'c', 'others', 'd']);
+});

@@ -20,6 +20,7 @@ import type pg from 'pg';
 import { DoorwardError } from '../errors.ts';
 import type { Database, Ddl, Migration, PendingMigration, PoolUse, Tables, Transaction } from './database.ts';
 import { databaseError, isMerelyRefused, isRetryable, isStalePlan } from './database-errors.ts';
+import { shareReads } from './keyed-reads.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
 import { PreparedStatements } from './prepared-statements.ts';
 
@@ -32,9 +33,6 @@ export interface PostgresOptions {
 const STATEMENT_TIMEOUT_MS = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
 const TRANSACTION_ATTEMPTS = 5;
-/** Keys in one round trip at most, and round trips at once at most, so that those who wait gather. */
-const KEYS_PER_READ = 500;
-const KEYED_READS_AT_ONCE = 2;
 
 const likePattern = (text: string) => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 
@@ -166,7 +164,7 @@ class PostgresDatabase implements Database {
         throw databaseError(error);
       }
     };
-    return shareRoundTrips(this.#options.waitMs, (keys) => this.#untilDecided(() => readOnce(keys)));
+    return shareReads(this.#options.waitMs, (keys) => this.#untilDecided(() => readOnce(keys)));
   }
 
   mergeRanges<Row>(ranges: readonly Expression<Row>[], order: Expression<unknown>, length: number) {
@@ -249,80 +247,6 @@ class PostgresDatabase implements Database {
 
 async function lock(tx: Transaction, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(tx);
-}
-
-/**
- * Turns a read of many keys into a read of one: keys asked for before a round trip begins share it. A key asked for
- * while one is under way waits for the next, so that nobody is given what was read before they asked; for `waitMs` at most,
- * as for a connection.
- */
-function shareRoundTrips<Row>(waitMs: number, readAll: (keys: string[]) => Promise<Map<string, Row>>) {
-  interface Lookup {
-    /** Until when its turn must have come, on the clock of `performance.now()`. */
-    readonly until: number;
-    readonly result: Promise<Row | undefined>;
-    readonly resolve: (row: Row | undefined) => void;
-    readonly reject: (error: unknown) => void;
-  }
-  const waiting = new Map<string, Lookup>();
-  let underWay = 0;
-  let scheduled = false;
-  let isWatched = false;
-
-  const schedule = () => {
-    if (scheduled || waiting.size === 0) return;
-    if (underWay >= KEYED_READS_AT_ONCE) {
-      if (!isWatched) setTimeout(giveUp, waitMs);
-      isWatched = true;
-      return;
-    }
-    scheduled = true;
-    setImmediate(flush);
-  };
-
-  /** Fails those whose turn has not come; the others have asked later. */
-  const giveUp = () => {
-    isWatched = false;
-    const now = performance.now();
-    for (const [key, lookup] of waiting) {
-      if (lookup.until > now) {
-        setTimeout(giveUp, lookup.until - now);
-        isWatched = true;
-        return;
-      }
-      waiting.delete(key);
-      lookup.reject(
-        new DoorwardError('database_unavailable', { reason: 'waited too long for a connection' }),
-      );
-    }
-  };
-
-  const flush = async () => {
-    scheduled = false;
-    const batch = new Map([...waiting].slice(0, KEYS_PER_READ));
-    for (const key of batch.keys()) waiting.delete(key);
-    underWay++;
-    schedule();
-    try {
-      const rows = await readAll([...batch.keys()]);
-      for (const [key, lookup] of batch) lookup.resolve(rows.get(key));
-    } catch (error) {
-      for (const lookup of batch.values()) lookup.reject(error);
-    }
-    underWay--;
-    schedule();
-  };
-
-  return (key: string): Promise<Row | undefined> => {
-    let lookup = waiting.get(key);
-    if (lookup === undefined) {
-      const { promise: result, resolve, reject } = Promise.withResolvers<Row | undefined>();
-      lookup = { until: performance.now() + waitMs, result, resolve, reject };
-      waiting.set(key, lookup);
-      schedule();
-    }
-    return lookup.result;
-  };
 }
 
 function createPool(

@@ -12,7 +12,7 @@ import {
 } from 'kysely';
 import type { Tables } from './database.ts';
 import { databaseError, isLocked } from './database-errors.ts';
-import type { Mutex } from './mutex.ts';
+import { type Mutex, TURN_MS } from './mutex.ts';
 
 export interface SqliteOptions {
   readonly waitMs: number;
@@ -21,8 +21,6 @@ export interface SqliteOptions {
 
 const STATEMENTS_KEPT = 200;
 const needsTransaction = 'Writing takes a transaction';
-/** How long a transaction may hold the event loop before others have their turn. */
-const TURN_MS = 1;
 
 /**
  * The file's `user_version`: whether something deleted may still be readable in it. `secure_delete` overwrites what is
@@ -31,7 +29,7 @@ const TURN_MS = 1;
  */
 export const fileStates = { toRewrite: 0, rewritten: 1 };
 
-export type Row = Record<string, unknown>;
+type Row = Record<string, unknown>;
 type Statement = BetterSqlite3.Statement<unknown[], Row>;
 
 /** What `pragma wal_checkpoint` answers: whether somebody was in its way, pages in the log, and how many the database has. */
@@ -106,14 +104,19 @@ export class SqliteConnection implements DatabaseConnection {
     this.#turnBegan = performance.now();
   }
 
-  /** The first row for one parameter, read at once. Throws what SQLite throws. */
-  prepareGet(text: string): (parameter: string) => Row | undefined {
-    const { statement, booleans } = this.#prepare(text);
-    return (parameter) => {
-      const row = statement.get(parameter);
-      if (row !== undefined) restoreBooleans(row, booleans);
-      return row;
-    };
+  /** The first row for each key that has one. */
+  getEach<Found>(text: string, keys: readonly string[]): Promise<Map<string, Found>> {
+    return untilUnlocked(performance.now() + this.#waitMs, () => {
+      const { statement, booleans } = this.#prepare(text);
+      const found = new Map<string, Found>();
+      for (const key of keys) {
+        const row = statement.get(key);
+        if (row === undefined) continue;
+        restoreBooleans(row, booleans);
+        found.set(key, row as Found);
+      }
+      return found;
+    });
   }
 
   // biome-ignore lint/correctness/useYield: an iterator that is never had

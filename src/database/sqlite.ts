@@ -13,14 +13,14 @@ import {
 import { DoorwardError } from '../errors.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
-import { databaseError, isLocked } from './database-errors.ts';
+import { databaseError } from './database-errors.ts';
+import { shareReads } from './keyed-reads.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
 import { giveToOwnerOf, makeFolderOf } from './ownership.ts';
 import {
   createKysely,
   fileStates,
-  type Row,
   SqliteConnection,
   type SqliteOptions,
   untilUnlocked,
@@ -156,25 +156,17 @@ class SqliteDatabase implements Database {
     };
   }
 
-  keyedRead<Found>(query: string): (key: string) => Found | undefined | Promise<Found | undefined> {
+  keyedRead<Found>(query: string): (key: string) => Promise<Found | undefined> {
     // The planner looks at the value of a bare parameter in a join, and so prepares the statement again for each key;
     // at that of an expression it does not look.
     const text = query.replace('key_placeholder', '+?');
-    const slowly = async (key: string) => {
-      const { rows } = await this.read.executeQuery<Found>(CompiledQuery.raw(text, [key]));
-      return rows[0];
-    };
-    if (this.#inMemory) return slowly;
-    let prepared: ((key: string) => Row | undefined) | undefined;
-    return (key) => {
-      try {
-        prepared ??= this.#connections?.reader.prepareGet(text);
-        if (prepared !== undefined) return prepared(key) as Found | undefined;
-      } catch (error) {
-        if (!isLocked(error)) throw databaseError(error);
-      }
-      return slowly(key);
-    };
+    if (this.#inMemory) {
+      return async (key) => (await this.read.executeQuery<Found>(CompiledQuery.raw(text, [key]))).rows[0];
+    }
+    return shareReads(this.#options.waitMs, async (keys) => {
+      const { reader } = await this.#open();
+      return reader.getEach<Found>(text, keys);
+    });
   }
 
   mergeRanges<Found>(ranges: readonly Expression<Found>[], order: Expression<unknown>, length: number) {

@@ -51,11 +51,11 @@ function bearerToken(request: FastifyRequest): string | undefined {
 }
 
 /**
- * Guards over `authenticate`, which throws DoorwardError `invalid_token` or answers at once where it can. Without a
- * bearer token the access cookie counts, unless another site made the browser send it.
+ * Guards over `authenticate`, which throws DoorwardError `invalid_token`. Without a bearer token the access cookie
+ * counts, unless another site made the browser send it.
  */
 export function createGuards(
-  authenticate: (token: string) => Caller | Promise<Caller>,
+  authenticate: (token: string) => Promise<Caller>,
   browser: BrowserRules,
 ): Guards & { readonly optionalUser: onRequestHookHandler } {
   function credentialOf(request: FastifyRequest): string | undefined {
@@ -81,17 +81,15 @@ export function createGuards(
         done();
       };
       const fail = (error: unknown) => sendError(error, request, reply);
-      let caller: Caller | Promise<Caller>;
+      let token: string | undefined;
       try {
-        const token = credentialOf(request);
-        if (token === undefined && isOptional) return done();
-        if (token === undefined) throw new DoorwardError('not_authenticated');
-        caller = authenticate(token);
+        token = credentialOf(request);
       } catch (error) {
         return fail(error);
       }
-      if (caller instanceof Promise) caller.then(admit, fail);
-      else admit(caller);
+      if (token !== undefined) authenticate(token).then(admit, fail);
+      else if (isOptional) done();
+      else fail(new DoorwardError('not_authenticated'));
     };
   }
 

@@ -23,14 +23,14 @@ const maxRememberedTokens = 10_000;
 
 /**
  * Tells who an access token stands for. A verified token is remembered until it expires; the session and the user are
- * read each time, in one query, so that revocation holds from the next request on. Answers at once where it can.
+ * read each time, in one query, so that revocation holds from the next request on.
  * @throws DoorwardError `invalid_token`.
  */
 export function createAuthenticate(
   kernel: Kernel,
   keys: Keys,
   verify: VerifyAccess,
-): (token: string) => Authenticated | Promise<Authenticated> {
+): (token: string) => Promise<Authenticated> {
   const { db, clock, log } = kernel;
   const lookUp = prepareSessionLookup(db);
   const remembered = new Map<string, { token: string; claims: AccessTokenClaims }>();
@@ -76,27 +76,20 @@ export function createAuthenticate(
     return authenticated;
   }
 
-  function readSession(claims: AccessTokenClaims, now: Date): Authenticated | Promise<Authenticated> {
-    const found = lookUp(claims.sid);
-    return found instanceof Promise
-      ? found.then((row) => admit(claims, row, now))
-      : admit(claims, found, now);
-  }
-
-  return (token) => {
+  return async (token) => {
     const now = clock.now();
     if (ring !== keys.current()) {
       // A key was withdrawn, perhaps: what it verified is to be verified anew.
       ring = keys.current();
       remembered.clear();
     }
-    const claims = recall(token, now);
-    if (claims !== undefined) return readSession(claims, now);
-    const verifiedBy = ring;
-    return verify(token, now).then((verified) => {
-      if (verifiedBy === keys.current()) remember(token, verified);
-      return readSession(verified, now);
-    });
+    let claims = recall(token, now);
+    if (claims === undefined) {
+      const verifiedBy = ring;
+      claims = await verify(token, now);
+      if (verifiedBy === keys.current()) remember(token, claims);
+    }
+    return admit(claims, await lookUp(claims.sid), now);
   };
 }
 

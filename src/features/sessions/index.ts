@@ -45,7 +45,7 @@ export interface Sessions {
   /** See `refresh.ts`. */
   refresh(input: { refresh_token: string; client: Client }): Promise<IssuedTokens>;
   /** See `authenticate.ts`. */
-  authenticate(token: string): Authenticated | Promise<Authenticated>;
+  authenticate(token: string): Promise<Authenticated>;
   /** See `list.ts`. */
   list(userId: number, currentSid?: string): Promise<ListedSession[]>;
   /** Every session of a user that is still remembered, also those that ended. */

@@ -49,7 +49,7 @@ export async function introspect(
   features: { accounts: Accounts; keys: Keys },
   access: {
     verify: VerifyAccess;
-    authenticate: (token: string) => Authenticated | Promise<Authenticated>;
+    authenticate: (token: string) => Promise<Authenticated>;
   },
   token: string,
 ): Promise<Introspection> {
