@@ -2,12 +2,14 @@
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { type RunOptions, run as runTests } from 'node:test';
 import { spec } from 'node:test/reporters';
 
 const root = join(import.meta.dirname, '..');
+/** Of the files, at the end. */
+const slowestShown = Number(process.env.SLOWEST ?? 5);
 const results: { name: string; isOk: boolean; seconds: number }[] = [];
 
 async function step(name: string, run: () => boolean | Promise<boolean>): Promise<void> {
@@ -61,9 +63,12 @@ async function test(files: readonly string[]): Promise<boolean> {
   };
   const events = runTests(options);
   let isOk = false;
-  events.on('test:summary', ({ file, success, counts: { tests, passed, skipped, todo } }) => {
+  events.on('test:summary', ({ file, success, duration_ms, counts: { tests, passed, skipped, todo } }) => {
     // One summary a file, and the last one, without a file, of the whole run.
-    if (file !== undefined) return;
+    if (file !== undefined) {
+      fileSeconds.set(relative(root, file), duration_ms / 1000);
+      return;
+    }
     counts = { passed, failed: tests - passed - skipped - todo };
     // A group of tests can fail with none of its tests.
     isOk = success && passed > 0;
@@ -86,6 +91,8 @@ await check('Directions of imports (depcruise)', 'depcruise', ['--config', '.dep
 const folder = mkdtempSync(join(tmpdir(), 'doorward-test-'));
 // The many processes that tests start load the same sources.
 process.env.NODE_COMPILE_CACHE = join(folder, 'compiled');
+/** From a file's start to its end; several run at once. */
+const fileSeconds = new Map<string, number>();
 let counts: { passed: number; failed: number } | undefined;
 // The long ones, which are below test/, first: at the end a core would wait for the last of them.
 const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).sort().reverse();
@@ -96,6 +103,8 @@ console.log('\n── What was run');
 for (const { name, isOk, seconds } of results) {
   console.log(`${isOk ? 'ok    ' : 'FAILED'} ${name}, ${seconds.toFixed(1)} s`);
 }
+const slowest = [...fileSeconds].sort(([, a], [, b]) => b - a).slice(0, slowestShown);
+for (const [file, seconds] of slowest) console.log(`       ${seconds.toFixed(1).padStart(5)} s ${file}`);
 console.log(`in ${((performance.now() - begin) / 1000).toFixed(0)} s on Node ${process.versions.node}`);
 console.log(
   counts ? `${counts.passed} passed, ${counts.failed} failed` : 'The tests ended before they were counted',

@@ -70,7 +70,7 @@ function onPostgres(define: (database: TestDatabase) => void): void {
     const create = async (template = '') => {
       const url = new URL(await administrationUrl());
       const name = `test_${randomBytes(8).toString('hex')}`;
-      await administrate(url.href, `create database ${name} ${template}`);
+      await administrate(url.href, `create database ${name} ${template} strategy file_copy`);
       names.push(name);
       url.pathname = `/${name}`;
       return url.href;

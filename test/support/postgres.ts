@@ -1,13 +1,16 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import {
+  accessSync,
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   cpSync,
   existsSync,
   mkdtempSync,
   openSync,
   readFileSync,
+  statfsSync,
 } from 'node:fs';
 import { rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -39,6 +42,8 @@ export interface TestPostgresOptions {
   readonly settings?: Record<string, string>;
 }
 
+/** Several times of what the tests need. */
+const PLENTY_BYTES = 8 * 1024 ** 3;
 /** PostgreSQL refuses to run as root; started by root it runs as the user that by convention owns nothing. */
 const NOBODY = 65534;
 const runAs = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -47,19 +52,30 @@ const run = promisify(execFile);
 
 /** Starts a PostgreSQL from the binaries in the package registry. It ends at the latest when this process does. */
 export async function startPostgres(options: TestPostgresOptions = {}): Promise<TestPostgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'doorward-postgres-'));
-  if (runAs.uid !== undefined) chownSync(folder, runAs.uid, runAs.gid);
+  const makeFolder = (parent: string) => {
+    const path = mkdtempSync(join(parent, 'doorward-postgres-'));
+    if (runAs.uid !== undefined) chownSync(path, runAs.uid, runAs.gid);
+    return path;
+  };
+  const folder = makeFolder(tmpdir());
+  // Apart: what is in memory can often not be run as a program.
+  const data = makeFolder(options.durable ? tmpdir() : quickFolder());
   // The guard reads to the end of a pipe that only this process holds open: however we end, it notices.
   const guard = spawn(
     'sh',
-    ['-c', 'cat; kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"; sleep 1; rm -rf "$1"', 'sh', folder],
+    [
+      '-c',
+      'cat; kill -QUIT "$(head -n 1 "$2/postmaster.pid")"; sleep 1; rm -rf "$1" "$2"',
+      'sh',
+      folder,
+      data,
+    ],
     { detached: true, stdio: ['pipe', 'ignore', 'ignore'] },
   );
   guard.unref();
   if (guard.stdin && 'unref' in guard.stdin && typeof guard.stdin.unref === 'function') guard.stdin.unref();
 
   const native = await usableBinaries(folder);
-  const data = join(folder, 'data');
   const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-sync'];
   const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   await run(join(native, 'bin', 'initdb'), [...initdb, ...locale], {
@@ -126,13 +142,13 @@ export async function startPostgres(options: TestPostgresOptions = {}): Promise<
     url,
     async createDatabase() {
       const name = `test_${process.pid}_${++databases}`;
-      await administrate(url('postgres'), `create database ${name}`);
+      await administrate(url('postgres'), `create database ${name} strategy file_copy`);
       return url(name);
     },
     async stop() {
       await end('SIGINT');
       guard.kill();
-      await rm(folder, { recursive: true, force: true });
+      for (const path of [data, folder]) await rm(path, { recursive: true, force: true });
     },
     kill: () => end('SIGQUIT'),
     async restart() {
@@ -140,6 +156,22 @@ export async function startPostgres(options: TestPostgresOptions = {}): Promise<
       await start();
     },
   };
+}
+
+/**
+ * In memory where there is plenty: hundreds of databases are made and dropped, of three hundred files each, which keeps a file
+ * system busier than all that the tests ask of them.
+ */
+function quickFolder(): string {
+  const inMemory = '/dev/shm';
+  try {
+    accessSync(inMemory, constants.W_OK);
+    const { bavail, bsize } = statfsSync(inMemory);
+    if (Math.min(bavail * bsize, process.availableMemory()) > PLENTY_BYTES) return inMemory;
+  } catch {
+    // There is none.
+  }
+  return tmpdir();
 }
 
 /** Runs one statement on a connection of its own. */
