@@ -1,5 +1,5 @@
 /** `npm test`: the build, every check and every test. Ends with what it ran and `N passed, N failed`. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -25,9 +25,29 @@ function run(program: string, args: readonly string[]): boolean {
   return status === 0;
 }
 
-/** A command of a development dependency. */
-function check(name: string, program: string, args: readonly string[]): Promise<void> {
-  return step(name, () => run(join(root, 'node_modules', '.bin', program), args));
+/** A command of a development dependency: its name, and its arguments. */
+type Check = readonly [name: string, program: string, args: readonly string[]];
+
+/** Runs checks one after the other, and tells of each when it is over: others run beside them. */
+async function checkInTurn(checks: readonly Check[]): Promise<void> {
+  for (const [name, program, args] of checks) {
+    const begin = performance.now();
+    const path = join(root, 'node_modules', '.bin', program);
+    const { failure, stdout, stderr } = await new Promise<{
+      failure: Error | null;
+      stdout: string;
+      stderr: string;
+    }>((done) =>
+      execFile(path, args, { cwd: root, maxBuffer: 1e8 }, (failure, stdout, stderr) =>
+        done({ failure, stdout, stderr }),
+      ),
+    );
+    console.log(`\n── ${name}`);
+    process.stdout.write(`${stdout}${stderr}`);
+    const isOk = failure === null;
+    if (!isOk && stdout === '' && stderr === '') console.error(failure.message);
+    results.push({ name, isOk, seconds: (performance.now() - begin) / 1000 });
+  }
 }
 
 function newest(files: readonly string[]): number {
@@ -81,12 +101,22 @@ async function test(files: readonly string[]): Promise<boolean> {
 
 const begin = performance.now();
 if (!isBuilt()) await step('Build (scripts/build.ts)', () => run(process.execPath, ['scripts/build.ts']));
-await check('Format and lint (biome check)', 'biome', ['check', '.']);
-await check('Types (tsc)', 'tsc', ['--noEmit']);
-// Each of the two documents has a router of its own, which the types of all its links are made of.
-for (const project of ['console', 'console/src/account', 'console/src/console'])
-  await check(`Types of the pages (tsc, ${project})`, 'tsc', ['-p', project]);
-await check('Directions of imports (depcruise)', 'depcruise', ['--config', '.dependency-cruiser.js', 'src']);
+console.log('\n── Checks: format and lint, types, directions of imports');
+await Promise.all([
+  checkInTurn([
+    ['Types (tsc)', 'tsc', ['--noEmit']],
+    ['Format and lint (biome check)', 'biome', ['check', '.']],
+    ['Directions of imports (depcruise)', 'depcruise', ['--config', '.dependency-cruiser.js', 'src']],
+  ]),
+  // Each of the two documents has a router of its own, which the types of all its links are made of.
+  checkInTurn(
+    ['console', 'console/src/account', 'console/src/console'].map((project) => [
+      `Types of the pages (tsc, ${project})`,
+      'tsc',
+      ['-p', project],
+    ]),
+  ),
+]);
 
 const folder = mkdtempSync(join(tmpdir(), 'doorward-test-'));
 // The many processes that tests start load the same sources.

@@ -1,8 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 
-/** Below everything else that runs, but not starved by it. */
-const poolNiceness = 19;
+/**
+ * Low enough that the event loop hardly waits for a hash; at 19 a log-in waits for seconds beside whatever else keeps the
+ * machine busy (`docs/decisions/hashes-at-once.md`).
+ */
+const poolNiceness = 10;
 
 /**
  * Lets the event loop go before password hashes where there are fewer cores than threads: on Linux, where threads have
