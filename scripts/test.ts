@@ -8,8 +8,6 @@ import { type RunOptions, run as runTests } from 'node:test';
 import { spec } from 'node:test/reporters';
 
 const root = join(import.meta.dirname, '..');
-/** Files, at the end. */
-const slowestShown = 5;
 const results: { name: string; isOk: boolean; seconds: number }[] = [];
 
 async function step(name: string, run: () => boolean | Promise<boolean>): Promise<void> {
@@ -134,7 +132,7 @@ console.log('\n── What was run');
 for (const { name, isOk, seconds } of results) {
   console.log(`${isOk ? 'ok    ' : 'FAILED'} ${name}, ${seconds.toFixed(1)} s`);
 }
-const slowest = [...fileSeconds].sort(([, a], [, b]) => b - a).slice(0, slowestShown);
+const slowest = [...fileSeconds].sort(([, a], [, b]) => b - a).slice(0, 5);
 for (const [file, seconds] of slowest) console.log(`       ${seconds.toFixed(1).padStart(5)} s ${file}`);
 console.log(`in ${((performance.now() - begin) / 1000).toFixed(0)} s on Node ${process.versions.node}`);
 console.log(

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
@@ -383,6 +383,28 @@ test('the thread pool has a thread for every password hash and some for the rest
     assert.equal(await poolThreads(server.pid), threads);
     await stop(server);
   }
+});
+
+test('password hashes go after the event loop, but are not left to what the machine has to spare', async (t) => {
+  if (process.platform !== 'linux') {
+    t.diagnostic('only on Linux threads have priorities of their own');
+    return;
+  }
+  const server = await startServe({
+    cwd: await emptyFolder(),
+    env: { DATABASE_URL: 'sqlite::memory:' },
+  });
+  const nicenesses = new Map<string, Set<number>>();
+  for (const thread of await readdir(`/proc/${server.pid}/task`)) {
+    const [, name = '', rest = ''] =
+      /\((.*)\) (.*)/.exec(await readFile(`/proc/${server.pid}/task/${thread}/stat`, 'utf8')) ?? [];
+    // proc_pid_stat(5): nice is the 19th field; `rest` begins with the third.
+    const niceness = Number(rest.split(' ')[16]) - getPriority();
+    nicenesses.set(name, (nicenesses.get(name) ?? new Set()).add(niceness));
+  }
+  assert.deepEqual([...(nicenesses.get('libuv-worker') ?? [])], [10 - getPriority()]);
+  assert.deepEqual([...(nicenesses.get('MainThread') ?? [])], [0]);
+  await stop(server);
 });
 
 describe('.env', () => {
