@@ -1,7 +1,4 @@
-/**
- * Measures Doorward against its limits and prints a table of ratios. `node bench/run.ts [name …] [--rounds N]
- * [--users N]`; without names everything. See README.md.
- */
+/** Measures Doorward against its limits and prints a table of ratios. See README.md. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,18 +41,50 @@ const benches: Record<string, Bench> = {
   throttle,
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '5' },
-    users: { type: 'string', default: '1000000' },
-    database: { type: 'string' },
-  },
-});
 const names = [...Object.keys(benches), 'start'];
+const usage = `npm run bench -- [name …] [--rounds N] [--users N] [--database sqlite|postgresql]
+
+Measures Doorward against its limits; without names everything, which takes long. bench/README.md says what and how.
+
+  names       ${names.join(', ')}
+  --rounds    how often each pair is measured in turn (5)
+  --users     accounts of "list" (1000000)
+  --database  one of the two only
+`;
+
+function fail(message: string): never {
+  console.error(`${message}\n\n${usage}`);
+  process.exit(2);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string', default: '5' },
+        users: { type: 'string', default: '1000000' },
+        database: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const { values, positionals } = readArguments();
+if (values.help) {
+  console.log(usage);
+  process.exit();
+}
 const unknown = positionals.filter((name) => !names.includes(name));
-if (unknown.length > 0)
-  throw new Error(`No such measurement: ${unknown.join(', ')}. There are: ${names.join(', ')}`);
+if (unknown.length > 0) fail(`No such measurement: ${unknown.join(', ')}`);
+for (const name of ['rounds', 'users'] as const)
+  if (!/^[1-9][0-9]*$/.test(values[name])) fail(`--${name} takes a number from 1 on`);
+const wanted = values.database?.toLowerCase();
+if (wanted !== undefined && wanted !== 'sqlite' && wanted !== 'postgresql')
+  fail('--database takes sqlite or postgresql');
 const chosen = positionals.length > 0 ? positionals : names;
 
 const folder = mkdtempSync(join(tmpdir(), 'doorward-bench-'));
@@ -84,8 +113,7 @@ if (serverBenches.length > 0) {
   try {
     for (const name of serverBenches) {
       for (const database of databases) {
-        if (values.database !== undefined && values.database.toLowerCase() !== database.name.toLowerCase())
-          continue;
+        if (wanted !== undefined && wanted !== database.name.toLowerCase()) continue;
         console.log(`${new Date().toISOString().slice(11, 19)} ${name} on ${database.name}, load ${load()}`);
         rows.push(...((await benches[name]?.(database, Number(values.rounds), Number(values.users))) ?? []));
       }
