@@ -25,7 +25,8 @@ export function shareReads<Row>(waitMs: number, readAll: (keys: string[]) => Pro
   const schedule = () => {
     if (scheduled || waiting.size === 0) return;
     if (underWay >= KEYED_READS_AT_ONCE) {
-      if (!isWatched) setTimeout(giveUp, waitMs);
+      // What reads keeps the process going, not who waits for it.
+      if (!isWatched) setTimeout(giveUp, waitMs).unref();
       isWatched = true;
       return;
     }
@@ -39,7 +40,7 @@ export function shareReads<Row>(waitMs: number, readAll: (keys: string[]) => Pro
     const now = performance.now();
     for (const [key, lookup] of waiting) {
       if (lookup.until > now) {
-        setTimeout(giveUp, lookup.until - now);
+        setTimeout(giveUp, lookup.until - now).unref();
         isWatched = true;
         return;
       }
