@@ -37,6 +37,12 @@ export function isMerelyRefused(error: unknown): boolean {
   return !/^(08|25006$)/.test(codeOf(error));
 }
 
+/** Whether a read of several rows may have failed for one of them, with the others as good as before: damage, say. */
+export function mayBeOfOneRow(error: unknown): boolean {
+  if (!(error instanceof DoorwardError)) return true;
+  return /^(58|XX00[12]$|SQLITE_(CORRUPT|IOERR)(_|$))/.test(codeOf(error.cause));
+}
+
 /** Whether another process holds what an SQLite statement needs, so that it was not run and may be tried again. */
 export function isLocked(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED|PROTOCOL)(_|$)/.test(codeOf(error));

@@ -255,6 +255,23 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.equal(await lookup('ada'), undefined);
   });
 
+  test('a keyed read of what cannot be read fails alone', async () => {
+    const db = await openMigrated(await database.createUrl());
+    for (const name of ['ada', 'bob', 'cy', 'dan']) await add(db, name);
+    // The one number that has no absolute value.
+    const lookup = db.keyedRead<{ id: number }>(
+      `select name as lookup_key, id, abs(case id when 3 then -9223372036854775807 - 1 else id end) as distance
+       from people where people.name = key_placeholder`,
+    );
+    const found = await Promise.allSettled(
+      ['ada', 'bob', 'cy', 'dan', 'nobody'].map(async (key) => lookup(key)),
+    );
+    assert.deepEqual(
+      found.map((one) => (one.status === 'fulfilled' ? one.value?.id : 'refused')),
+      [1, 2, 'refused', 4, undefined],
+    );
+  });
+
   test('keyed reads that arrive while many others are under way are all answered', async () => {
     const db = await openMigrated(await database.createUrl());
     await add(db, 'ada');

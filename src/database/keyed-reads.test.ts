@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { DoorwardError } from '../errors.ts';
+import { databaseError } from './database-errors.ts';
 import { shareReads } from './keyed-reads.ts';
 
 /** Reads that end when they are told to. */
@@ -52,17 +53,37 @@ test('nobody is given what was read before they asked', async () => {
   assert.deepEqual(await Promise.all([second, third]), ['row a', ['row a', 'row b']]);
 });
 
-test('a read that fails fails those that share it, and nobody else', async () => {
+test('a row that cannot be read fails those that ask for it, and nobody else', async () => {
+  const damaged = Object.assign(new Error('invalid page in block 7'), { code: 'XX001' });
+  for (const error of [new Error('bigint out of range'), databaseError(damaged)]) {
+    let reads = 0;
+    const find = shareReads<string>(10_000, async (keys) => {
+      reads++;
+      if (keys.includes('k42')) throw error;
+      return new Map(keys.map((key) => [key, `row ${key}`]));
+    });
+    const keys = Array.from({ length: 100 }, (_, index) => `k${index}`);
+    const answers = await Promise.allSettled([...keys, 'k42'].map(find));
+    for (const [index, key] of [...keys, 'k42'].entries()) {
+      const expected =
+        key === 'k42' ? { status: 'rejected', reason: error } : { status: 'fulfilled', value: `row ${key}` };
+      assert.deepEqual(answers[index], expected);
+    }
+    assert.ok(reads < 20, `${reads} reads`);
+  }
+});
+
+test('a database that cannot serve fails those that share a read, and nobody else', async () => {
   const { reads, find } = startReads();
   const failing = Promise.allSettled([find('a'), find('b')]);
   await someTurns();
   const sound = find('a');
   await someTurns();
-  reads[0]?.end(new Error('cannot be read'));
+  reads[0]?.end(new DoorwardError('database_unavailable', { reason: 'restarting' }));
   reads[1]?.end();
   assert.deepEqual(
-    (await failing).map((one) => one.status === 'rejected' && one.reason.message),
-    ['cannot be read', 'cannot be read'],
+    (await failing).map((one) => one.status === 'rejected' && one.reason.code),
+    ['database_unavailable', 'database_unavailable'],
   );
   assert.equal(await sound, 'row a');
   const later = find('a');

@@ -1,4 +1,5 @@
 import { DoorwardError } from '../errors.ts';
+import { mayBeOfOneRow } from './database-errors.ts';
 
 /** Keys in one read at most, and reads at once at most, so that those who wait gather. */
 const KEYS_PER_READ = 500;
@@ -8,6 +9,7 @@ const KEYED_READS_AT_ONCE = 2;
  * Turns a read of many keys into a read of one: keys asked for before one begins share it. A key asked for while one is under
  * way waits for the next, so that nobody is given what was read before they asked; for `waitMs` at most, as for a
  * connection. PostgreSQL saves round trips; SQLite answers each key several times as fast when nothing comes between.
+ * A key whose row cannot be read fails alone.
  */
 export function shareReads<Row>(waitMs: number, readAll: (keys: string[]) => Promise<Map<string, Row>>) {
   interface Lookup {
@@ -68,14 +70,24 @@ export function shareReads<Row>(waitMs: number, readAll: (keys: string[]) => Pro
     const batch = takeBatch();
     underWay++;
     schedule();
-    try {
-      const rows = await readAll([...batch.keys()]);
-      for (const [key, lookup] of batch) lookup.resolve(rows.get(key));
-    } catch (error) {
-      for (const lookup of batch.values()) lookup.reject(error);
-    }
+    await answer([...batch]);
     underWay--;
     schedule();
+  };
+
+  const answer = async (batch: (readonly [string, Lookup])[]): Promise<void> => {
+    try {
+      const rows = await readAll(batch.map(([key]) => key));
+      for (const [key, lookup] of batch) lookup.resolve(rows.get(key));
+    } catch (error) {
+      if (batch.length === 1 || !mayBeOfOneRow(error)) {
+        for (const [, lookup] of batch) lookup.reject(error);
+        return;
+      }
+      const half = Math.ceil(batch.length / 2);
+      await answer(batch.slice(0, half));
+      await answer(batch.slice(half));
+    }
   };
 
   return (key: string): Promise<Row | undefined> => {
