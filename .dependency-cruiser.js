@@ -1,14 +1,20 @@
-/** Which way imports may point. See docs/architecture.md. */
+/** Which way imports may point. See docs/architecture.md. Types alone may come from anywhere: nothing is left of them at run time. */
+const notOfTypes = { dependencyTypesNot: ['type-only'] };
 const layer = (name, path, ...mayNot) => ({
   name,
   severity: 'error',
   from: { path, pathNot: '\\.test\\.ts$' },
-  to: { path: mayNot },
+  to: { path: mayNot, ...notOfTypes },
 });
 
 export default {
   forbidden: [
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: notOfTypes, ...notOfTypes },
+    },
     {
       name: 'features-by-their-face',
       comment: 'Of another feature only index.ts may be imported.',
@@ -17,6 +23,7 @@ export default {
       to: {
         path: '^src/features/([^/]+)/',
         pathNot: ['^src/features/$1/', '^src/features/[^/]+/index\\.ts$'],
+        ...notOfTypes,
       },
     },
     {
@@ -24,19 +31,19 @@ export default {
       comment: 'What a feature does never sees Fastify; its routes do.',
       severity: 'error',
       from: { path: '^src/(features|crypto|database)/', pathNot: ['/(routes|index)\\.ts$', '\\.test\\.ts$'] },
-      to: { path: ['^src/http/', 'node_modules/@?fastify'] },
+      to: { path: ['^src/http/', 'node_modules/@?fastify'], ...notOfTypes },
     },
     {
       name: 'only-database-knows-a-driver',
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/database/', '\\.test\\.ts$'] },
-      to: { path: ['node_modules/better-sqlite3', 'node_modules/pg/'] },
+      to: { path: ['node_modules/better-sqlite3', 'node_modules/pg/'], ...notOfTypes },
     },
     {
       name: 'only-mail-fills-in-templates',
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/mail/'] },
-      to: { path: ['node_modules/i18next', 'node_modules/liquidjs'] },
+      to: { path: ['node_modules/i18next', 'node_modules/liquidjs'], ...notOfTypes },
     },
     layer('client-imports-nothing', '^src/client/', '^src/(?!client/)'),
     layer('verifier-imports-no-server', '^src/verify/', '^src/(?!verify/)'),
@@ -129,9 +136,8 @@ export default {
     ),
   ],
   options: {
-    tsPreCompilationDeps: false,
     doNotFollow: { path: 'node_modules' },
-    tsConfig: { fileName: 'tsconfig.json' },
+    parser: 'swc',
     enhancedResolveOptions: { conditionNames: ['import', 'node', 'default', 'types'] },
   },
 };
