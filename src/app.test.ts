@@ -124,3 +124,71 @@ test('an application that cannot be made: the handler answers 500, and close clo
   await doorward.close();
   await assert.rejects(doorward.kernel.db.ping());
 });
+
+test('fetch: a body whose client goes away, or that never ends, holds nothing up', async (t) => {
+  const doorward = await open(t);
+  await doorward.app();
+  const post = (signal: AbortSignal) => {
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', body: new ReadableStream(), duplex: 'half', headers, signal };
+    return doorward.fetch(new Request(url('/auth/signup'), init as RequestInit));
+  };
+  const abandoned = await post(AbortSignal.timeout(10));
+  assert.deepEqual([abandoned.status, (await abandoned.json()).code], [400, 'bad_request']);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const slow = post(new AbortController().signal);
+  await nextTurn();
+  t.mock.timers.tick(30_000);
+  const { status, body } = await slow;
+  assert.deepEqual([status, (await new Response(body).json()).code], [408, 'request_timeout']);
+});
+
+test('fetch: a body that is there at once keeps nobody else waiting, and of one that is refused no more is read', async (t) => {
+  const doorward = await open(t);
+  let pieces = 0;
+  let isCancelled = false;
+  const body = new ReadableStream({
+    async pull(controller) {
+      pieces++;
+      controller.enqueue(new Uint8Array(65_536));
+    },
+    cancel() {
+      isCancelled = true;
+    },
+  });
+  const init = { method: 'POST', body, duplex: 'half', headers: { 'content-type': 'application/json' } };
+  const { status } = await doorward.fetch(new Request(url('/auth/login'), init as RequestInit));
+  assert.equal(status, 413);
+  await sleep(20);
+  assert.ok(isCancelled && pieces < 100, `${pieces} pieces`);
+});
+
+test('fetch: a method that nobody knows is answered as one that the path does not have', async (t) => {
+  const doorward = await open(t);
+  for (const method of ['FOO', 'Patch', '*', 'PROPFIND']) {
+    const known = await doorward.fetch(new Request(url('/auth/me'), { method }));
+    assert.deepEqual(
+      [known.status, known.headers.get('allow')],
+      [405, 'GET, HEAD, DELETE, PATCH, PUT'],
+      method,
+    );
+    const { status } = await doorward.fetch(new Request(url('/auth/nothing'), { method }));
+    assert.equal(status, 404, method);
+  }
+});
+
+test('close: what was given before is answered, and what comes later told that it came too late', async (t) => {
+  const doorward = await open(t);
+  const email = 'ada@example.com';
+  const password = 'SecurePass123!';
+  await doorward.accounts.signUp({ email, password, name: 'Ada' });
+  const logIn = () => {
+    const body = new URLSearchParams({ username: email, password });
+    return doorward.fetch(new Request(url('/auth/login'), { method: 'POST', body }));
+  };
+  const asked = [logIn(), logIn()];
+  await Promise.all([doorward.close(), doorward.close()]);
+  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+  const late = await logIn();
+  assert.deepEqual([late.status, (await late.json()).code], [503, 'shutting_down']);
+});

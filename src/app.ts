@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -7,11 +7,22 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
+import { METHODS } from './http/node-http.ts';
 import { createUnknownAnswer, failureBody, securityHeaders } from './http/replies.ts';
 import { LazyLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';
+import { toBody, toPayload } from './http/web-streams.ts';
 import { createPlugin, type PluginOptions, watchRequests } from './plugin.ts';
 import type { GivenSettings } from './settings.ts';
+
+/** How long `close` waits for the answers to what others have given us, and how often it looks. */
+const drainLimitMs = 9_000;
+const drainCheckMs = 10;
+const drainingHeaders = {
+  ...securityHeaders,
+  'content-type': 'application/json; charset=utf-8',
+  'retry-after': '1',
+};
 
 /** An instance of Doorward: its features, and three ways to serve them. */
 export interface Doorward extends Core {
@@ -19,7 +30,10 @@ export interface Doorward extends Core {
   readonly plugin: FastifyPluginAsync<PluginOptions>;
   /** For Node's `http` and for Express: answers every path, so mount it for the paths that are Doorward's. */
   handler(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** For everything that speaks the Fetch standard. `remoteAddress` is the client's; without it a request counts on no network. */
+  /**
+   * For everything that speaks the Fetch standard. A body must have come within 30 s, as on the server. `remoteAddress` is the client's;
+   * without it a request counts on no network.
+   */
   fetch(request: Request, options?: { remoteAddress?: string }): Promise<Response>;
   /**
    * The Fastify application that serves Doorward alone, under `/auth`. The first call makes it, and may have it
@@ -41,6 +55,8 @@ export async function createDoorward(
 /** Adds to an instance what serves it. */
 export function serve(core: Core): Doorward {
   let isDraining = false;
+  /** What others have given us to answer. They may close us before they have the answers. */
+  const underWay = new Set<object>();
   const createOwnPlugin = (isWatched: boolean) => createPlugin(core, () => isDraining, { isWatched });
   let ready: Promise<FastifyInstance> | undefined;
 
@@ -76,11 +92,47 @@ export function serve(core: Core): Doorward {
     return ready;
   };
 
+  async function answer(request: Request, remoteAddress: string | undefined, finished: () => void) {
+    // Before the body is taken: nobody would hear that it failed meanwhile.
+    const made = await app();
+    const url = new URL(request.url);
+    const { signal } = request;
+    const timeoutMs = serverOptions.requestTimeout;
+    const body = request.body === null ? undefined : toPayload(request.body, { signal, timeoutMs });
+    const answer = await made.inject({
+      // What Node's parser does not know no route takes either: one that it knows and that none takes stands for it.
+      method: (METHODS.includes(request.method) ? request.method : 'PROPFIND') as 'GET',
+      url: url.pathname + url.search,
+      headers: Object.fromEntries(request.headers),
+      ...(body === undefined ? {} : { payload: body }),
+      // Left out, it would be 127.0.0.1, and all who come without one the same client. RFC 7239, 6.2.
+      remoteAddress: remoteAddress || 'unknown',
+      payloadAsStream: true,
+    });
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(answer.headers)) {
+      for (const one of [value ?? []].flat()) headers.append(name, String(one));
+    }
+    const isEmpty = answer.statusCode === 204 || answer.statusCode === 304 || request.method === 'HEAD';
+    const stream = answer.stream();
+    // A reader that stops before the end is a client that went away.
+    stream.once('close', () => answer.raw.res.destroy());
+    const end = () => {
+      finished();
+      // Of what was refused no more is read.
+      body?.destroy();
+    };
+    for (const event of ['finish', 'close']) answer.raw.res.once(event, end);
+    return new Response(isEmpty ? null : toBody(stream), { status: answer.statusCode, headers });
+  }
+
   return {
     ...core,
     plugin: createOwnPlugin(false),
     app,
     async handler(request, response) {
+      underWay.add(response);
+      response.once('close', () => underWay.delete(response));
       const made = await app().catch((error) => {
         core.kernel.log.error({ err: error }, 'the application could not be made');
       });
@@ -89,72 +141,26 @@ export function serve(core: Core): Doorward {
       response.end(failureBody('internal_error'));
     },
     async fetch(request, { remoteAddress } = {}) {
-      // Before the body is taken: nobody would hear that it failed meanwhile.
-      const made = await app();
-      const url = new URL(request.url);
-      const body = request.body === null ? undefined : toPayload(request.body);
-      const answer = await made.inject({
-        method: request.method as 'GET',
-        url: url.pathname + url.search,
-        headers: Object.fromEntries(request.headers),
-        ...(body === undefined ? {} : { payload: body }),
-        // Left out, it would be 127.0.0.1, and all who come without one the same client. RFC 7239, 6.2.
-        remoteAddress: remoteAddress || 'unknown',
-        payloadAsStream: true,
-      });
-      const headers = new Headers();
-      for (const [name, value] of Object.entries(answer.headers)) {
-        for (const one of [value ?? []].flat()) headers.append(name, String(one));
+      if (isDraining)
+        return new Response(failureBody('shutting_down'), { status: 503, headers: drainingHeaders });
+      underWay.add(request);
+      try {
+        return await answer(request, remoteAddress, () => underWay.delete(request));
+      } catch (error) {
+        underWay.delete(request);
+        throw error;
       }
-      const isEmpty = answer.statusCode === 204 || answer.statusCode === 304 || request.method === 'HEAD';
-      const stream = answer.stream();
-      // A reader that stops before the end is a client that went away.
-      stream.once('close', () => answer.raw.res.destroy());
-      // Of what was refused no more is read.
-      for (const end of ['finish', 'close']) answer.raw.res.once(end, () => body?.destroy());
-      const content = isEmpty ? null : toBody(stream);
-      return new Response(content, { status: answer.statusCode, headers });
     },
     async close() {
       isDraining = true;
       try {
         // One that could not be made is not there to be closed.
         await (await ready?.catch(() => undefined))?.close();
+        for (const until = performance.now() + drainLimitMs; underWay.size > 0 && performance.now() < until; )
+          await sleep(drainCheckMs);
       } finally {
         await core.close();
       }
     },
   };
-}
-
-/** The body of a request. Whatever it fails with is told as a client that went away is: a string would be thrown at nobody. */
-function toPayload(body: ReadableStream<Uint8Array>): Readable {
-  async function* read(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* body;
-    } catch (cause) {
-      throw Object.assign(new Error('the body was cut off', { cause }), { code: 'ECONNRESET' });
-    }
-  }
-  return Readable.from(read(), { objectMode: false });
-}
-
-/** The body of an answer, read as it is asked for. `Readable.toWeb` throws at nobody when its reader goes before the first octet. */
-function toBody(stream: Readable): ReadableStream<Uint8Array> {
-  // Told by the iterator, once somebody reads.
-  stream.on('error', () => {});
-  const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { done, value } = await chunks.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel() {
-        stream.destroy();
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }

@@ -34,6 +34,7 @@ const requestErrors: Record<string, FailureCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_ROUTE_MISSING_CONTENT_TYPE: 'unsupported_media_type',
   FST_ERR_HANDLER_TIMEOUT: 'overloaded',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
   // The client went away while it sent the body; nobody reads the answer.
   ECONNRESET: 'bad_request',
 };
