@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -9,6 +9,7 @@ import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
 import { signingKeysLock } from '../database/lock-names.ts';
 import { openDatabase } from '../database/open.ts';
+import { createInstances } from '../features/status/index.ts';
 
 const former = 'cli-keys-3f9c1b7e5a2d4860-the-first-one';
 const next = 'cli-keys-7a41d0c9be635f82-the-second-one';
@@ -173,6 +174,44 @@ onEachDatabase(
       assert.equal(withOld.code, 1);
       assert.match(withOld.stderr, /^doorward: .*SECRET_KEY.*\n$/);
       assert.ok(!withOld.stderr.includes(old.trim()));
+    });
+
+    test('secret-key change: while a server runs it refuses, and changes nothing', async () => {
+      const DATABASE_URL = await createUrl();
+      const { cwd, succeeds, run } = await commands({ DATABASE_URL });
+      const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
+      await succeeds(['keys', 'list']);
+      const old = await readFile(file, 'utf8');
+      const db = await openDatabase({ url: DATABASE_URL });
+      const server = createInstances({ db });
+      server.join();
+      await server.beat();
+      const refused = await run(['secret-key', 'change']);
+      assert.equal(refused.code, 1);
+      assert.match(
+        refused.stderr,
+        /^doorward: a server runs on this database, last seen at 2[^\n]*Z: stop [^\n]*\n$/,
+      );
+      assert.equal(await readFile(file, 'utf8'), old);
+      await server.leave();
+      await db.close();
+      await succeeds(['secret-key', 'change']);
+    });
+
+    test('secret.key that is missing is not replaced where it belongs to a database', async () => {
+      const { cwd, succeeds, fails } = await commands({ DATABASE_URL: await createUrl() });
+      const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
+      await succeeds(['keys', 'list']);
+      await rename(file, `${file}.elsewhere`);
+      for (const args of [
+        ['keys', 'list'],
+        ['users', 'list'],
+        ['secret-key', 'change'],
+      ])
+        await fails(args, 'There is no SECRET_KEY: set it, or put secret.key in its place');
+      await assert.rejects(readFile(file), { code: 'ENOENT' });
+      await rename(`${file}.elsewhere`, file);
+      await succeeds(['keys', 'list']);
     });
 
     test('secret-key change: one that is a setting is replaced by the one on standard input', async () => {

@@ -10,7 +10,7 @@ export function addSecretKey(program: Command): void {
     .helpCommand(false)
     .command('change')
     .description(
-      'Replace SECRET_KEY without signing anybody out. Stop every instance before, start them after.',
+      'Replace SECRET_KEY without signing anybody out. Stop every instance before, start them after; while one runs it refuses.',
     )
     .option(
       '--new-stdin',
@@ -23,6 +23,7 @@ export function addSecretKey(program: Command): void {
       const { changeSecretKey, makeSecretKey, settleSecretKey, writePendingSecretKey } = await import(
         '../features/keys/index.ts'
       );
+      const { createInstances } = await import('../features/status/index.ts');
       const { createAuditKeyChange } = await import('../features/audit/index.ts');
       const { withOrigin } = await import('../origin.ts');
       const { bringUpToDate, commandLine, log } = await import('./core.ts');
@@ -40,6 +41,14 @@ export function addSecretKey(program: Command): void {
       const db = await openDatabase({ url: settings.DATABASE_URL });
       try {
         await bringUpToDate(db);
+        const { all } = await createInstances({ db }).list();
+        const running = all.filter(({ is_current }) => !is_current);
+        if (running.length > 0) {
+          const seen = running.map(({ last_seen_at }) => last_seen_at).sort();
+          throw new CommandError(
+            `a server runs on this database, last seen at ${seen.at(-1)}: stop every one first; one that crashed is forgotten after a minute`,
+          );
+        }
         const current = await settleSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL);
         if (current === next) throw new CommandError('the new SECRET_KEY is the present one');
         const clock = { now: () => new Date() };

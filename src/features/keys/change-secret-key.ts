@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import type { Database, Transaction } from '../../database/database.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
-import { readPendingSecretKey, readSecretKeys, resolveSecretKey } from './secret-key.ts';
+import { readOrMakeSecretKey, readPendingSecretKey, readSecretKeys } from './secret-key.ts';
 import { decryptUnder, encryptUnder } from './signing-key.ts';
 import {
   listFormerSecretKeys,
@@ -43,8 +43,15 @@ export async function assertSecretKey(tx: Transaction, secretKey: string): Promi
   }
 }
 
+function noSecretKey(): SecretKeyMismatchError {
+  return new SecretKeyMismatchError('There is no SECRET_KEY: set it, or put secret.key in its place');
+}
+
 /**
- * SECRET_KEY as given or kept in its file. A change that was cut off between the database and the file is finished here.
+ * SECRET_KEY as given or kept in its file, which is made for a new database. A change that was cut off between the database
+ * and the file is finished here.
+ * @throws SecretKeyMismatchError when the file of a database that was made with one is not there: another in its place might be
+ * taken for it, by a backup for example.
  */
 export async function settleSecretKey(
   db: Database,
@@ -59,7 +66,12 @@ export async function settleSecretKey(
       if ((await readSecretKeyFingerprint(tx)) === fingerprintOf(pending.secretKey)) pending.putInPlace();
     });
   }
-  return resolveSecretKey(given, databaseUrl);
+  if (given !== undefined) return given;
+  // Asked before the file is read: whoever noted one had made the file.
+  const isNew = (await readSecretKeyFingerprint(db.read)) === undefined;
+  const secretKey = readOrMakeSecretKey(databaseUrl, isNew);
+  if (secretKey === undefined) throw noSecretKey();
+  return secretKey;
 }
 
 /**
@@ -73,9 +85,7 @@ export async function findSecretKey(
   databaseUrl: string,
 ): Promise<string> {
   const candidates = given === undefined ? readSecretKeys(databaseUrl) : [given];
-  if (candidates.length === 0) {
-    throw new SecretKeyMismatchError('There is no SECRET_KEY: set it, or put secret.key in its place');
-  }
+  if (candidates.length === 0) throw noSecretKey();
   const fingerprint = await readSecretKeyFingerprint(db.read);
   const fitting = candidates.find((candidate) => fingerprintOf(candidate) === fingerprint);
   if (fitting === undefined) {

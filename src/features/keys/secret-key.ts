@@ -44,16 +44,15 @@ function readSecret(file: string): string | undefined {
 }
 
 /**
- * SECRET_KEY as given, or else the one in `secret.key`, which is made (mode 0600) when it is not there. An in-memory
- * database gets one that dies with the process.
+ * The secret in `secret.key`, which is made (mode 0600) when it is not there and `mayMake`; undefined when it may not. A
+ * database in memory gets one that dies with the process.
  */
-export function resolveSecretKey(given: string | undefined, databaseUrl: string): string {
-  if (given !== undefined) return given;
+export function readOrMakeSecretKey(databaseUrl: string, mayMake: boolean): string | undefined {
   const made = makeSecretKey();
   const file = secretKeyFile(databaseUrl);
   if (file === undefined) return made;
   const existing = readSecret(file);
-  if (existing !== undefined) return existing;
+  if (existing !== undefined || !mayMake) return existing;
 
   makeFolderOf(file);
   // Written whole under another name and then linked: of several processes that start together one secret wins, and

@@ -5,6 +5,7 @@ import type { Outbox } from '../outbox/index.ts';
 import type { Passwords } from '../passwords/index.ts';
 import { createInstances, type Instances, type ListedInstance } from './instances.ts';
 
+export { createInstances } from './instances.ts';
 export { statusMigrations } from './migrations.ts';
 export { statusRoutes } from './routes.ts';
 
