@@ -38,6 +38,7 @@ import { createLog } from './log.ts';
 import { createMailRenderer } from './mail/index.ts';
 import { repeat } from './repeat.ts';
 import { type GivenSettings, readSettings, type Settings } from './settings.ts';
+import { describeOldNode } from './version.ts';
 
 /** The schema's history, of all features. */
 export const migrations: readonly Migration[] = [
@@ -120,6 +121,8 @@ export async function createCore(
   options: DoorwardOptions = {},
   hashCost?: Argon2Parameters,
 ): Promise<Core> {
+  const oldNode = describeOldNode();
+  if (oldNode !== undefined) throw new Error(oldNode);
   const read = readSettings(given);
   const log = options.log ?? createLog(read.LOG_LEVEL);
   const clock = options.clock ?? { now: () => new Date() };

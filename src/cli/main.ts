@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { version } from '../version.ts';
+import { describeOldNode, version } from '../version.ts';
 import { addAudit } from './audit.ts';
 import { addBackup, addRestore } from './backups/index.ts';
 import { addConfig } from './config.ts';
@@ -15,9 +15,9 @@ import { addServe } from './serve.ts';
 import { addServices } from './services.ts';
 import { addUsers } from './users/index.ts';
 
-const oldestNode = 24;
-if (Number.parseInt(process.versions.node, 10) < oldestNode) {
-  warn(`Node ${oldestNode} or newer is needed, and this is ${process.versions.node}`);
+const oldNode = describeOldNode();
+if (oldNode !== undefined) {
+  warn(oldNode);
   process.exit(1);
 }
 

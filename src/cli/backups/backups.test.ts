@@ -167,7 +167,8 @@ test('restoring revives nothing that ended, ends nothing that lives, and tells w
       'service ledger: was deleted since, and is back',
     ],
   );
-  assert.equal(told[1], '1 users who were erased since are erased again.');
+  assert.equal(told[1], '1 user who was erased since is erased again.');
+  assert.ok(!told.some((line) => /audit log is not/.test(line)));
   const [, formerHead = '', , , keptAs = ''] = site.files();
   assert.match(keptAs, /^doorward\.db\.before-restore-\d{8}T\d{9}Z$/);
   assert.match(formerHead, /^audit-head\.until-/);
@@ -216,6 +217,20 @@ test('restoring revives nothing that ended, ends nothing that lives, and tells w
   await assertWhole(site.settings.DATABASE_URL);
 });
 
+test('a backup whose audit log somebody changed is put back, and told as that', async (t) => {
+  const site = await createSite();
+  const a = await site.open(t);
+  await a.signIn();
+  await site.backUp('copy.db');
+  await a.close();
+  const copy = new BetterSqlite3(site.file('copy.db'));
+  const change = `update audit_events set kind = 'user.updated' where id = (select max(id) from audit_events)`;
+  assert.equal(copy.prepare(change).run().changes, 1);
+  copy.close();
+  const told = await site.restore('copy.db');
+  assert.ok(told.some((line) => /^Its audit log is not as it was written/.test(line)));
+});
+
 test('a restore brings nobody back who left, lets nobody go who came back, and mails nothing again', async (t) => {
   const site = await createSite();
   const settings = { DELETION_GRACE_DAYS: 5, UNVERIFIED_EXPIRE_DAYS: 5 };
@@ -260,7 +275,8 @@ test('a restore brings nobody back who left, lets nobody go who came back, and m
   // Also of a database that was restored before.
   for (const round of [1, 2]) {
     const told = await site.restore('copy.db');
-    assert.equal(told[1], '1 users who were erased since are erased again.');
+    assert.equal(told[1], '1 user who was erased since is erased again.');
+    assert.ok(!told.some((line) => /audit log is not/.test(line)));
     assert.ok(!told.some((line) => line.includes('gone@example.com')), `round ${round}`);
     assert.ok(told.some((line) => /chief@example.com: was deactivated since, and is active/.test(line)));
     a = await site.open(t, { secondsAgo: 9 * day, settings });

@@ -93,7 +93,7 @@ export async function restoreBackup(
     else await decryptFile(file, copy, passphrase);
     if (recognise(copy) !== 'sqlite') throw new CommandError(`${file} is no backup`);
     await verifyCopy(copy);
-    const { settled, revived } = await settle(copy, held, settings);
+    const { settled, revived, findings } = await settle(copy, held, settings);
     leaveWal(copy);
     giveTo(present ?? statSync(dirname(path)), copy);
     const time = new Date().toISOString();
@@ -112,7 +112,8 @@ export async function restoreBackup(
     if (checkpoint !== undefined) await head?.write(checkpoint);
     return [
       `Restored ${path} from ${file}. ${settled.kept} sessions go on, ${settled.ended + settled.lost} have ended.`,
-      ...(settled.erased > 0 ? [`${settled.erased} users who were erased since are erased again.`] : []),
+      ...(settled.erased > 0 ? [describeErased(settled.erased)] : []),
+      ...(findings > 0 ? [changedLog] : []),
       ...(isReplaced ? [`What was there is kept as ${keptAs}.`] : []),
       ...leftBehind.map((name) => `What the database left behind is kept as ${name}.`),
       ...(revived === undefined ? describeLoss(isReplaced) : describeRevived(revived)),
@@ -150,7 +151,7 @@ async function settle(
   copy: string,
   held: HeldDatabase | undefined,
   settings: RestoreSettings,
-): Promise<{ settled: Settled; revived: Revived | undefined }> {
+): Promise<{ settled: Settled; revived: Revived | undefined; findings: number }> {
   const db = await openDatabase({ url: settingsOf(copy).DATABASE_URL });
   const SECRET_KEY = await findSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL).finally(() =>
     db.close(),
@@ -159,10 +160,11 @@ async function settle(
   return withCore(
     async ({ kernel, accounts, audit, outbox }) => {
       await outbox.stop();
+      const { findings } = await audit.verify();
       const settled = await settleRestored({ kernel, accounts }, previous, { from: 'a backup' });
       await audit.acceptRestored();
       const revived = previous === undefined ? undefined : await compareRestored(kernel.db.read, previous);
-      return { settled, revived };
+      return { settled, revived, findings: findings.length };
     },
     { ...settingsOf(copy), SECRET_KEY },
   );
@@ -183,6 +185,15 @@ const undoneInWords: Record<UserChange['undone'][number], string> = {
   demoted: 'was demoted since, and is an admin',
   password_changed: 'has the password of that time',
 };
+
+const describeErased = (users: number) =>
+  users === 1
+    ? '1 user who was erased since is erased again.'
+    : `${users} users who were erased since are erased again.`;
+
+/** Not refused: it may be the only backup that there is. */
+const changedLog =
+  'Its audit log is not as it was written, so whoever changed that may have changed more; "doorward audit verify" tells what.';
 
 function describeRevived({ users, services }: Revived): string[] {
   return [
