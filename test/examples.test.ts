@@ -103,8 +103,10 @@ for (const host of ['fastify', 'express', 'hono']) {
       assert.deepEqual([invalid.status, invalid.json.code], [422, 'validation_error']);
       const broken = await ask('POST', '/auth/signup', { type: 'application/json', text: '{' });
       assert.deepEqual([broken.status, broken.json.detail[0].type], [422, 'json_invalid']);
-      const method = await ask('DELETE', '/auth/login');
-      assert.deepEqual([method.status, method.headers.get('allow')], [405, 'POST']);
+      for (const method of ['DELETE', 'OPTIONS']) {
+        const { status, headers } = await ask(method, '/auth/login');
+        assert.deepEqual([status, headers.get('allow')], [405, 'POST'], method);
+      }
       assert.equal((await ask('GET', '/auth/nothing')).json.code, 'not_found');
     });
 

@@ -22,7 +22,7 @@ const doorwardPaths = [
   '/.well-known/jwks.json',
   '/health/*',
 ];
-app.on(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], doorwardPaths, (context) => {
+app.on(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], doorwardPaths, (context) => {
   const { address } = getConnInfo(context).remote;
   return doorward.fetch(context.req.raw, address === undefined ? {} : { remoteAddress: address });
 });

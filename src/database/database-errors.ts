@@ -37,6 +37,12 @@ export function isMerelyRefused(error: unknown): boolean {
   return !/^(08|25006$)/.test(codeOf(error));
 }
 
+/** Whether a table could not be made because there is one of that name. */
+export function isExistingTable(error: unknown): boolean {
+  if (codeOf(error) === '42P07') return true;
+  return error instanceof Error && /^table \S+ already exists$/.test(error.message);
+}
+
 /** Whether a read of several rows may have failed for one of them, with the others as good as before: damage, say. */
 export function mayBeOfOneRow(error: unknown): boolean {
   if (!(error instanceof DoorwardError)) return true;

@@ -236,6 +236,20 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.deepEqual(await names(db), ['ada']);
   });
 
+  test('a database that belongs to something else is left as it is, and told as that', async () => {
+    const db = await openDatabase({ url: await database.createUrl() });
+    after(() => db.close());
+    await db.transaction((tx) => sql`create table people (who text)`.execute(tx));
+    const reason = '(relation "people"|table people) already exists';
+    const message = new RegExp(
+      `^The database belongs to something else \\(${reason}\\)\\. Give Doorward one of its own`,
+    );
+    await assert.rejects(db.migrate([people]), { message });
+    const { rows } = await sql`select who from people`.execute(db.read);
+    assert.deepEqual(rows, []);
+    assert.equal((await db.pendingMigrations([people])).length, 1);
+  });
+
   test('keyed reads give each key its own row', async () => {
     const db = await openMigrated(await database.createUrl());
     for (const name of ['ada', 'bob', 'cy']) await add(db, name);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
+import { isExistingTable } from './database-errors.ts';
 
 /** What applying migrations needs to know of a dialect. */
 export interface MigrationDialect {
@@ -40,6 +41,7 @@ export async function applyMigrations(
         try {
           await sql.raw(statement).execute(tx);
         } catch (error) {
+          if (isExistingTable(error)) throw foreignTable(error);
           throw dialect.explain(error, statement);
         }
       }
@@ -48,6 +50,15 @@ export async function applyMigrations(
     }
     return missing;
   });
+}
+
+/** What is wrong with a database in which something else has made a table. */
+function foreignTable(cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Error(
+    `The database belongs to something else (${reason}). Give Doorward one of its own; "doorward users import" takes accounts over`,
+    { cause },
+  );
 }
 
 /**
