@@ -26,11 +26,21 @@ export function giveToOwnerOf(paths: readonly string[], file: string): void {
 
 /** Makes the folders that lead to `path` and are not there, for their owner alone: to whom the one belongs that they are in. */
 export function makeFolderOf(path: string): void {
-  const made = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
-  const first = resolve(made);
-  for (let folder = resolve(dirname(path)); folder.length >= first.length; folder = dirname(folder))
-    giveToOwnerOf([dirname(first)], folder);
+  const missing: string[] = [];
+  let parent = resolve(dirname(path));
+  for (; !isThere(parent); parent = dirname(parent)) missing.unshift(parent);
+  // One by one: where none can be made, as in /proc, Node 24 would try for ever to make them all.
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      throw error;
+    }
+    giveToOwnerOf([parent], folder);
+  }
 }
+
+const isThere = (path: string) => statSync(path, { throwIfNoEntry: false }) !== undefined;
 
 const isRoot = () => process.getuid?.() === 0;

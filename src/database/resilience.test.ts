@@ -449,6 +449,24 @@ describe('SQLite', () => {
       await assert.rejects(increment(db, 'a'), unavailable);
     });
 
+    test('where no file can be made is database_unavailable, without trying for ever', async () => {
+      const file = (await createUrl()).slice('sqlite:'.length);
+      writeFileSync(file, 'a file, and no folder');
+      symlinkSync('/gone', `${file}.link`);
+      const proc = existsSync('/proc/self') ? ['/proc/nowhere/a.db'] : [];
+      for (const path of [
+        `${file}/a.db`,
+        `${file}/b/a.db`,
+        `${file}.link/a.db`,
+        `${file}.link/b/a.db`,
+        ...proc,
+      ])
+        await assert.rejects((await open(`sqlite:${path}`)).ping(), unavailable, path);
+      const db = await open(`sqlite:${file}.new/of/several/a.db`);
+      await db.ping();
+      assert.equal(statSync(`${file}.new/of/several`).mode & 0o777, 0o700);
+    });
+
     test('a full disk fails the transaction alone', async () => {
       const db = await open(await createUrl());
       await db.migrate([counters]);

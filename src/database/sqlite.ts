@@ -368,8 +368,13 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
     };
   }
   return untilUnlocked(deadline, () => {
-    makeFolderOf(path);
-    createPrivately(path);
+    try {
+      makeFolderOf(path);
+      createPrivately(path);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new DoorwardError('database_unavailable', { reason, cause });
+    }
     // better-sqlite3 waits synchronously, so SQLite itself must not wait for locks: `untilUnlocked` does.
     const writer = new BetterSqlite3(path, { timeout: 0 });
     try {
