@@ -34,6 +34,18 @@ pageTests({
     await site.inspect(page, 'user-long-name-delete');
     const box = await page.getByRole('dialog').getByText(longAddress).boundingBox();
     assert.ok(box !== null && box.x + box.width <= 375, 'the address is within the screen');
+
+    await page.goto(`${site.origin}/console/users`);
+    await page.getByRole('link', { name: widest }).waitFor();
+    for (const width of [800, 1024, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const text of ['Active', 'Administrator']) {
+        const badge = page.getByRole('cell', { name: text }).locator('span').first();
+        const isWhole = await badge.evaluate((label) => label.scrollWidth <= label.clientWidth);
+        const end = await badge.boundingBox();
+        assert.ok(isWhole && end !== null && end.x + end.width <= width, `${text} is whole at ${width} px`);
+      }
+    }
   },
 
   async 'a name turns nothing that stands beside it'(open) {

@@ -11,7 +11,7 @@ const colors = { asked: 'gray', queued: 'blue', sent: 'teal', dead: 'red' } as c
 
 export function MailStateBadge({ state }: { state: Mail['state'] }) {
   return (
-    <Badge variant="light" color={colors[state]} tt="none" miw="max-content">
+    <Badge variant="light" color={colors[state]} tt="none">
       {t(`mail_states.${state}`)}
     </Badge>
   );

@@ -88,6 +88,8 @@ export const theme = createTheme({
   // WCAG 2.2, 1.4.1: a link within a text is told by more than its colour.
   components: {
     Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }),
+    // The library would rather cut its text than widen a column.
+    Badge: { defaultProps: { miw: 'max-content' } },
     Modal: dialog,
     Drawer: dialog,
   },

@@ -7,7 +7,7 @@ import type { AuditEvent } from './search.ts';
 
 export function ResultBadge({ result }: { result: AuditEvent['result'] }) {
   return (
-    <Badge variant="light" color={result === 'failure' ? 'red' : 'teal'} tt="none" miw="max-content">
+    <Badge variant="light" color={result === 'failure' ? 'red' : 'teal'} tt="none">
       {t(`insight:audit.${result}`)}
     </Badge>
   );

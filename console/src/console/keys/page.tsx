@@ -97,7 +97,7 @@ function KeyTable({ keys }: { keys: SigningKey[] }) {
                 </Text>
               </Table.Th>
               <Table.Td>
-                <Badge variant="light" color={colors[state]} tt="none" miw="max-content">
+                <Badge variant="light" color={colors[state]} tt="none">
                   {t(`insight:keys.states.${state}`)}
                 </Badge>
                 {state === 'next' && (

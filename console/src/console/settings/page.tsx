@@ -98,12 +98,7 @@ function SettingTable({ settings }: { settings: Setting[] }) {
             <Table.Td style={{ verticalAlign: 'top' }}>
               <Stack gap={6} align="flex-start">
                 <Value setting={setting} />
-                <Badge
-                  variant="light"
-                  color={setting.source === 'default' ? 'gray' : 'blue'}
-                  tt="none"
-                  miw="max-content"
-                >
+                <Badge variant="light" color={setting.source === 'default' ? 'gray' : 'blue'} tt="none">
                   {t(`insight:settings.sources.${setting.source}`)}
                 </Badge>
                 {setting.source !== 'default' && setting.default !== null && setting.default !== '' && (

@@ -1,4 +1,3 @@
-import { Text } from '@mantine/core';
 import { IconCheck } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { t } from '../../shared/i18n.ts';
@@ -9,6 +8,8 @@ import { RoleBadge, StateBadge, stateOf } from './state.tsx';
 interface Column {
   /** The field that the server orders by, where it can. */
   sort?: SortField;
+  /** Whether it may be longer than its column, and one word. */
+  isLong?: boolean;
   cell(user: User): ReactNode;
   /** As a file has it. */
   text(user: User): string;
@@ -19,11 +20,8 @@ const time = (value: string | null) => value !== null && <Time value={value} />;
 export const columns: Record<ColumnName, Column> = {
   email: {
     sort: 'email',
-    cell: ({ email }) => (
-      <Text size="sm" maw={280} truncate title={email}>
-        {email}
-      </Text>
-    ),
+    isLong: true,
+    cell: ({ email }) => email,
     text: ({ email }) => email,
   },
   state: { cell: (user) => <StateBadge state={stateOf(user)} />, text: stateOf },
@@ -42,6 +40,7 @@ export const columns: Record<ColumnName, Column> = {
     text: ({ email_verified }) => String(email_verified),
   },
   pending_email: {
+    isLong: true,
     cell: ({ pending_email }) => pending_email,
     text: ({ pending_email }) => pending_email ?? '',
   },

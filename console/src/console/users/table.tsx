@@ -29,7 +29,7 @@ export function UsersTable(props: UsersTableProps) {
 
 function Rows({ users, shown, sort, onSort, selected, onSelect, isFormer }: UsersTableProps) {
   return (
-    <Table.ScrollContainer minWidth={640} type="native">
+    <Table.ScrollContainer minWidth={560} type="native">
       <Table
         className={classes.rows}
         data-former={isFormer || undefined}
@@ -72,11 +72,13 @@ const Row = memo(function Row({ user, shown, isSelected, onSelect }: RowProps) {
       <Table.Td>
         <SelectOne user={user} isSelected={isSelected} onSelect={onSelect} />
       </Table.Td>
-      <Table.Th scope="row" fw={400}>
+      <Table.Th scope="row" fw={400} className={classes.long}>
         <NameLink user={user} />
       </Table.Th>
       {shown.map((name) => (
-        <Table.Td key={name}>{columns[name].cell(user)}</Table.Td>
+        <Table.Td key={name} className={columns[name].isLong ? classes.long : undefined}>
+          {columns[name].cell(user)}
+        </Table.Td>
       ))}
     </Table.Tr>
   );
