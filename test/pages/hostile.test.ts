@@ -90,6 +90,16 @@ pageTests({
     const page = await visitAsAdmin(site, '/console/users');
     const tab = await openTab(site, page, '/console/users');
     await tab.getByRole('heading', { name: 'Users' }).waitFor();
+    // The server is away: to load the document anew would leave the app.
+    await tab.route('**', (route) => route.abort());
+    await tab.getByRole('link', { name: 'Signing keys' }).click();
+    await tab.getByRole('alert').getByText('The server cannot be reached').waitFor();
+    await tab.getByRole('button', { name: 'Try again' }).click();
+    await tab.getByRole('button', { name: 'Try again', disabled: false }).click({ trial: true });
+    await tab.unroute('**');
+    await tab.getByRole('button', { name: 'Try again' }).click();
+    await tab.getByRole('heading', { name: 'Signing keys' }).waitFor();
+
     await tab.route(/assets\/page-[\w-]{8}\.js/, (route) => route.fulfill({ status: 404, body: '{}' }));
     await tab.getByRole('link', { name: 'Settings' }).click();
     await tab.getByRole('heading', { name: 'This did not work' }).waitFor();

@@ -1,10 +1,5 @@
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-} from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, Outlet } from '@tanstack/react-router';
+import { lazyPage } from '../shared/lazy-page.ts';
 import { routerOptions } from '../shared/router-options.tsx';
 
 /** All pages of `/account`. The list of what a path may carry stands with it. */
@@ -21,21 +16,21 @@ const login = createRoute({
   getParentRoute: () => root,
   path: '/login',
   validateSearch: readReturn,
-  component: lazyRouteComponent(() => import('./login/page.tsx'), 'LoginPage'),
+  component: lazyPage(() => import('./login/page.tsx'), 'LoginPage'),
 });
 
 const signUp = createRoute({
   getParentRoute: () => root,
   path: '/sign-up',
   validateSearch: readReturn,
-  component: lazyRouteComponent(() => import('./sign-up/page.tsx'), 'SignUpPage'),
+  component: lazyPage(() => import('./sign-up/page.tsx'), 'SignUpPage'),
 });
 
 const forgotPassword = createRoute({
   getParentRoute: () => root,
   path: '/forgot-password',
   validateSearch: readReturn,
-  component: lazyRouteComponent(() => import('./forgot-password/page.tsx'), 'ForgotPasswordPage'),
+  component: lazyPage(() => import('./forgot-password/page.tsx'), 'ForgotPasswordPage'),
 });
 
 // Where links of mails lead. Their paths are known to `src/features/mail-links/mint.ts`.
@@ -43,76 +38,76 @@ const verifyEmail = createRoute({
   getParentRoute: () => root,
   path: '/verify-email',
   validateSearch: readReturn,
-  component: lazyRouteComponent(() => import('./verify-email/page.tsx'), 'VerifyEmailPage'),
+  component: lazyPage(() => import('./verify-email/page.tsx'), 'VerifyEmailPage'),
 });
 
 const resetPassword = createRoute({
   getParentRoute: () => root,
   path: '/reset-password',
   validateSearch: readReturn,
-  component: lazyRouteComponent(() => import('./reset-password/page.tsx'), 'ResetPasswordPage'),
+  component: lazyPage(() => import('./reset-password/page.tsx'), 'ResetPasswordPage'),
 });
 
 const loginByMail = createRoute({
   getParentRoute: () => root,
   path: '/login/email',
   validateSearch: readReturn,
-  component: lazyRouteComponent(() => import('./login/email/page.tsx'), 'LoginByMailPage'),
+  component: lazyPage(() => import('./login/email/page.tsx'), 'LoginByMailPage'),
 });
 
 const changeEmail = createRoute({
   getParentRoute: () => root,
   path: '/change-email',
-  component: lazyRouteComponent(() => import('./change-email/page.tsx'), 'ChangeEmailPage'),
+  component: lazyPage(() => import('./change-email/page.tsx'), 'ChangeEmailPage'),
 });
 
 const undoEmailChange = createRoute({
   getParentRoute: () => root,
   path: '/undo-email-change',
-  component: lazyRouteComponent(() => import('./undo-email-change/page.tsx'), 'UndoEmailChangePage'),
+  component: lazyPage(() => import('./undo-email-change/page.tsx'), 'UndoEmailChangePage'),
 });
 
 const invitation = createRoute({
   getParentRoute: () => root,
   path: '/invitation',
-  component: lazyRouteComponent(() => import('./invitation/page.tsx'), 'InvitationPage'),
+  component: lazyPage(() => import('./invitation/page.tsx'), 'InvitationPage'),
 });
 
 /** Pages of somebody who is signed in. */
 const own = createRoute({
   getParentRoute: () => root,
   id: 'own',
-  component: lazyRouteComponent(() => import('./frame.tsx'), 'AccountFrame'),
+  component: lazyPage(() => import('./frame.tsx'), 'AccountFrame'),
 });
 
 const profile = createRoute({
   getParentRoute: () => own,
   path: '/',
-  component: lazyRouteComponent(() => import('./profile/page.tsx'), 'ProfilePage'),
+  component: lazyPage(() => import('./profile/page.tsx'), 'ProfilePage'),
 });
 
 const password = createRoute({
   getParentRoute: () => own,
   path: '/password',
-  component: lazyRouteComponent(() => import('./password/page.tsx'), 'PasswordPage'),
+  component: lazyPage(() => import('./password/page.tsx'), 'PasswordPage'),
 });
 
 const sessions = createRoute({
   getParentRoute: () => own,
   path: '/sessions',
-  component: lazyRouteComponent(() => import('./sessions/page.tsx'), 'SessionsPage'),
+  component: lazyPage(() => import('./sessions/page.tsx'), 'SessionsPage'),
 });
 
 const activity = createRoute({
   getParentRoute: () => own,
   path: '/activity',
-  component: lazyRouteComponent(() => import('./activity/page.tsx'), 'ActivityPage'),
+  component: lazyPage(() => import('./activity/page.tsx'), 'ActivityPage'),
 });
 
 const data = createRoute({
   getParentRoute: () => own,
   path: '/data',
-  component: lazyRouteComponent(() => import('./data/page.tsx'), 'DataPage'),
+  component: lazyPage(() => import('./data/page.tsx'), 'DataPage'),
 });
 
 export const router = createRouter({

@@ -1,11 +1,6 @@
 import { ModalsProvider } from '@mantine/modals';
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-} from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, Outlet } from '@tanstack/react-router';
+import { lazyPage } from '../shared/lazy-page.ts';
 import { routerOptions } from '../shared/router-options.tsx';
 import { readAuditSearch } from './audit/search.ts';
 import { readDashboardSearch } from './dashboard/search.ts';
@@ -27,80 +22,80 @@ const root = createRootRoute({
 const setup = createRoute({
   getParentRoute: () => root,
   path: '/setup',
-  component: lazyRouteComponent(() => import('./setup/page.tsx'), 'SetupPage'),
+  component: lazyPage(() => import('./setup/page.tsx'), 'SetupPage'),
 });
 
 /** Pages of administrators. */
 const admin = createRoute({
   getParentRoute: () => root,
   id: 'admin',
-  component: lazyRouteComponent(() => import('./frame.tsx'), 'ConsoleFrame'),
+  component: lazyPage(() => import('./frame.tsx'), 'ConsoleFrame'),
 });
 
 const dashboard = createRoute({
   getParentRoute: () => admin,
   path: '/',
   validateSearch: readDashboardSearch,
-  component: lazyRouteComponent(() => import('./dashboard/page.tsx'), 'DashboardPage'),
+  component: lazyPage(() => import('./dashboard/page.tsx'), 'DashboardPage'),
 });
 
 const users = createRoute({
   getParentRoute: () => admin,
   path: '/users',
   validateSearch: readUsersSearch,
-  component: lazyRouteComponent(() => import('./users/page.tsx'), 'UsersPage'),
+  component: lazyPage(() => import('./users/page.tsx'), 'UsersPage'),
 });
 
 const user = createRoute({
   getParentRoute: () => admin,
   path: '/users/$id',
   validateSearch: ({ tab }: Record<string, unknown>): { tab?: Tab | undefined } => ({ tab: readTab(tab) }),
-  component: lazyRouteComponent(() => import('./user/page.tsx'), 'UserPage'),
+  component: lazyPage(() => import('./user/page.tsx'), 'UserPage'),
 });
 
 const invitations = createRoute({
   getParentRoute: () => admin,
   path: '/invitations',
-  component: lazyRouteComponent(() => import('./invitations/page.tsx'), 'InvitationsPage'),
+  component: lazyPage(() => import('./invitations/page.tsx'), 'InvitationsPage'),
 });
 
 const importing = createRoute({
   getParentRoute: () => admin,
   path: '/import',
-  component: lazyRouteComponent(() => import('./import/page.tsx'), 'ImportPage'),
+  component: lazyPage(() => import('./import/page.tsx'), 'ImportPage'),
 });
 
 const audit = createRoute({
   getParentRoute: () => admin,
   path: '/audit',
   validateSearch: readAuditSearch,
-  component: lazyRouteComponent(() => import('./audit/page.tsx'), 'AuditPage'),
+  component: lazyPage(() => import('./audit/page.tsx'), 'AuditPage'),
 });
 
 const outbox = createRoute({
   getParentRoute: () => admin,
   path: '/outbox',
   validateSearch: readOutboxSearch,
-  component: lazyRouteComponent(() => import('./outbox/page.tsx'), 'OutboxPage'),
+  component: lazyPage(() => import('./outbox/page.tsx'), 'OutboxPage'),
 });
 
 const mail = createRoute({
   getParentRoute: () => admin,
   path: '/outbox/$id',
-  component: lazyRouteComponent(() => import('./mail/page.tsx'), 'MailPage'),
+  component: lazyPage(() => import('./mail/page.tsx'), 'MailPage'),
 });
 
 const keys = createRoute({
   getParentRoute: () => admin,
   path: '/keys',
-  component: lazyRouteComponent(() => import('./keys/page.tsx'), 'KeysPage'),
+  component: lazyPage(() => import('./keys/page.tsx'), 'KeysPage'),
 });
 
 const settings = createRoute({
   getParentRoute: () => admin,
   path: '/settings',
   validateSearch: readSettingsSearch,
-  component: lazyRouteComponent(() => import('./settings/page.tsx'), 'SettingsPage'),
+  component: lazyPage(() => import('./settings/page.tsx'), 'SettingsPage'),
 });
 
 export const router = createRouter({

@@ -1,11 +1,12 @@
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
-import { getRouteApi, lazyRouteComponent } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { Suspense, useEffect, useState } from 'react';
 import { AccessPage } from '../../shared/access-page.tsx';
 import { ApiError } from '../../shared/api.ts';
 import { config } from '../../shared/config.ts';
 import { useApiForm } from '../../shared/forms.ts';
 import { t } from '../../shared/i18n.ts';
+import { lazyPage } from '../../shared/lazy-page.ts';
 import { logIn, returnUrl } from '../../shared/session.ts';
 import { FormFailure, Loading } from '../../shared/states.tsx';
 import { useVisitor } from '../anybody.ts';
@@ -14,7 +15,7 @@ import { rememberReturn } from '../return-to.ts';
 
 const route = getRouteApi('/login');
 /** Few need it. */
-const VerifyStep = lazyRouteComponent(() => import('../verify-step.tsx'), 'VerifyStep');
+const VerifyStep = lazyPage(() => import('../verify-step.tsx'), 'VerifyStep');
 
 /**
  * Signs in and goes to where the visitor wanted to be. Whoever is signed in goes there at once; whose address has to be
