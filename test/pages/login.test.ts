@@ -18,6 +18,17 @@ pageTests({
     await page.keyboard.type(email);
     await page.keyboard.press('Tab');
     await page.keyboard.type('wrong');
+    await page.keyboard.press('Tab');
+    const field = page.getByLabel('Password', { exact: true });
+    await page
+      .getByRole('button', { name: 'Show the password', pressed: false })
+      .and(page.locator(':focus'))
+      .waitFor();
+    assert.equal(await field.getAttribute('type'), 'password');
+    await page.keyboard.press('Space');
+    await page.getByRole('button', { name: 'Show the password', pressed: true }).waitFor();
+    assert.equal(await field.getAttribute('type'), 'text');
+    await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').getByText('The email or the password is wrong').waitFor();
     await page.getByLabel('Password', { exact: true }).fill(password);

@@ -7,6 +7,7 @@ import {
   type MantineColorsTuple,
 } from '@mantine/core';
 import { config } from './config.ts';
+import { t } from './i18n.ts';
 
 const white = [255, 255, 255] as const;
 const black = [0, 0, 0] as const;
@@ -90,6 +91,14 @@ export const theme = createTheme({
     Anchor: Anchor.extend({ defaultProps: { underline: 'always' } }),
     // The library would rather cut its text than widen a column.
     Badge: { defaultProps: { miw: 'max-content' } },
+    // WCAG 2.2, 2.1.1: the button that shows a password is no less for those who use the keyboard. It says itself whether
+    // it is pressed.
+    PasswordInput: {
+      defaultProps: () => ({
+        visibilityToggleFocusable: true,
+        visibilityToggleButtonProps: { 'aria-label': t('show_password') },
+      }),
+    },
     Modal: dialog,
     Drawer: dialog,
   },
