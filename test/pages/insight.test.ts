@@ -33,6 +33,12 @@ async function write({ doorward: { kernel, outbox } }: Site, mail: Partial<NewMa
   );
 }
 
+/** Where a colour, such as `rgb(250, 82, 82)`, stands on the wheel of colours, in degrees. */
+function hueOf(color: string): number {
+  const [red = 0, green = 0, blue = 0] = (color.match(/\d+/g) ?? []).map(Number);
+  return (Math.atan2(Math.sqrt(3) * (green - blue), 2 * red - green - blue) * 180) / Math.PI;
+}
+
 /** What happened on the days before today. */
 async function rememberDays({ doorward: { kernel }, clock }: Site, count: number): Promise<void> {
   const days = Array.from({ length: count }, (_, n) => ({
@@ -57,6 +63,13 @@ pageTests({
       .first()
       .waitFor();
     await page.getByText('Answered just now').waitFor();
+    const colors = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('[aria-label^="Sign-ins. "] .recharts-line-curve')].map((line) => getComputedStyle(line).stroke)`,
+    );
+    assert.equal(colors.length, 3);
+    const hues = colors.map(hueOf).sort((one, other) => one - other);
+    const gaps = hues.map((hue, index) => (hues[index + 1] ?? (hues[0] ?? 0) + 360) - hue);
+    assert.ok(Math.min(...gaps) > 60, `${colors.join(' and ')} can be told apart`);
     await site.inspect(page, 'dashboard');
     await page.getByText('7 days').click();
     await page.getByRole('switch', { name: 'As a table' }).press('Space');

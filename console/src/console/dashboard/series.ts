@@ -7,9 +7,9 @@ export type Figure = Exclude<keyof Day, 'day'>;
 export const figures: readonly { name: Figure; color: string; dashes?: string }[] = [
   { name: 'logins', color: 'blue.6' },
   { name: 'failed_logins', color: 'red.6', dashes: '6 3' },
-  { name: 'throttled', color: 'orange.8', dashes: '2 3' },
+  { name: 'throttled', color: 'grape.6', dashes: '2 3' },
   { name: 'active_users', color: 'teal.7' },
-  { name: 'sign_ups', color: 'grape.6' },
+  { name: 'sign_ups', color: 'orange.8' },
 ];
 
 /** What is seen together, because it is of one scale. */
