@@ -46,6 +46,15 @@ pageTests({
         assert.ok(isWhole && end !== null && end.x + end.width <= width, `${text} is whole at ${width} px`);
       }
     }
+
+    await site.doorward.invitations.create({ email: 'bob@example.com', name: widest });
+    await page.goto(`${site.origin}/console/invitations`);
+    const card = page.getByRole('listitem').filter({ hasText: widest });
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 900 });
+      const isWhole = await card.evaluate((item) => item.scrollWidth <= item.clientWidth);
+      assert.ok(isWhole, `the name is within its card at ${width} px`);
+    }
   },
 
   async 'a name turns nothing that stands beside it'(open) {

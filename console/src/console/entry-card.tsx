@@ -1,7 +1,10 @@
 import { Card, Group, Stack, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 
-/** One thing of a list, with what can be done about it; on narrow screens that stands below. */
+/**
+ * One thing of a list, with what can be done about it; on narrow screens that stands below. What is long breaks, because
+ * names may be one word.
+ */
 export function EntryCard({
   title,
   details,
@@ -16,7 +19,7 @@ export function EntryCard({
   return (
     <Card component="li" withBorder padding="md">
       <Group justify="space-between" gap="sm">
-        <Stack gap={2} miw={0}>
+        <Stack gap={2} miw={0} style={{ overflowWrap: 'anywhere' }}>
           <Group gap="xs">{title}</Group>
           <Text size="sm" c="dimmed">
             {details}

@@ -75,9 +75,7 @@ function InvitationCard({ invitation }: { invitation: Invitation }) {
     <EntryCard
       title={
         <>
-          <Text fw={600} style={{ overflowWrap: 'anywhere' }}>
-            {email}
-          </Text>
+          <Text fw={600}>{email}</Text>
           <Badge variant="light" color={state === 'pending' ? 'blue' : 'gray'} tt="none">
             {t(`users:invitations.states.${state}`)}
           </Badge>
