@@ -185,11 +185,19 @@ pageTests({
     const dialog = page.getByRole('dialog', { name: 'Make a new signing key?' });
     await dialog.getByRole('button', { name: 'Cancel' }).click();
     await dialog.waitFor({ state: 'detached' });
-    assert.equal(await page.getByRole('row').count(), 2);
+    const keys = page.getByRole('main').getByRole('listitem');
+    assert.equal(await keys.count(), 1);
     await page.getByRole('button', { name: 'New key' }).click();
     await dialog.getByRole('button', { name: 'New key' }).click();
     await page.getByText('Signs soon').waitFor();
     await site.inspect(page, 'keys');
+    assert.equal(await keys.count(), 2);
+    await page.setViewportSize({ width: 360, height: 900 });
+    for (const time of await page.getByRole('main').locator('time').all()) {
+      const box = await time.boundingBox();
+      assert.ok(box !== null && box.x + box.width <= 360, `${await time.innerText()} is within the screen`);
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
 
     await page.getByRole('link', { name: 'Settings' }).click();
     await page.getByText('ARGON2_PASSES').waitFor();

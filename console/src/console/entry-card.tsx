@@ -14,7 +14,7 @@ export function EntryCard({
   title: ReactNode;
   details: ReactNode;
   failure?: string | undefined;
-  actions: ReactNode;
+  actions?: ReactNode;
 }) {
   return (
     <Card component="li" withBorder padding="md">
@@ -30,7 +30,7 @@ export function EntryCard({
             </Text>
           )}
         </Stack>
-        <Group gap="xs">{actions}</Group>
+        {actions !== undefined && <Group gap="xs">{actions}</Group>}
       </Group>
     </Card>
   );

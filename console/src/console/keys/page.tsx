@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Stack, Table, Text } from '@mantine/core';
+import { Alert, Badge, Button, Stack, Text } from '@mantine/core';
 import { modals } from '@mantine/modals';
 import { IconCheck, IconRefresh } from '@tabler/icons-react';
 import { queryOptions, useMutation, useQuery } from '@tanstack/react-query';
@@ -9,6 +9,7 @@ import { PageHead } from '../../shared/page-head.tsx';
 import { queryClient, whileKnown } from '../../shared/session.ts';
 import { Empty, FormFailure, LoadFailure, Loading } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
+import { EntryCard, EntryList } from '../entry-card.tsx';
 
 type SigningKey = Answer<'GET /auth/keys'>[number];
 
@@ -67,53 +68,44 @@ export function KeysPage() {
             <Text size="sm">{t('failures.shared_secret_signs')}</Text>
           </Empty>
         )}
-        {keys !== undefined && keys.length > 0 && <KeyTable keys={keys} />}
+        {keys !== undefined && keys.length > 0 && (
+          <EntryList>
+            {keys.map((key) => (
+              <KeyCard key={key.kid} signingKey={key} />
+            ))}
+          </EntryList>
+        )}
       </Stack>
     </>
   );
 }
 
-function KeyTable({ keys }: { keys: SigningKey[] }) {
+function KeyCard({ signingKey }: { signingKey: SigningKey }) {
+  const { kid, algorithm, state, created_at, signs_from, retires_at } = signingKey;
   return (
-    <Table.ScrollContainer minWidth={480} type="native" tabIndex={0} aria-label={t('insight:keys.title')}>
-      <Table verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th scope="col">{t('insight:keys.id')}</Table.Th>
-            <Table.Th scope="col">{t('insight:keys.state')}</Table.Th>
-            <Table.Th scope="col">{t('insight:keys.created')}</Table.Th>
-            <Table.Th scope="col">{t('insight:keys.retires')}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {keys.map(({ kid, algorithm, state, created_at, signs_from, retires_at }) => (
-            <Table.Tr key={kid}>
-              <Table.Th scope="row" fw={400}>
-                <Text size="sm" ff="monospace" style={{ overflowWrap: 'anywhere' }}>
-                  {kid}
-                </Text>
-                <Text size="sm" c="dimmed">
-                  {algorithm}
-                </Text>
-              </Table.Th>
-              <Table.Td>
-                <Badge variant="light" color={colors[state]} tt="none">
-                  {t(`insight:keys.states.${state}`)}
-                </Badge>
-                {state === 'next' && (
-                  <Text size="sm" c="dimmed">
-                    <Time value={signs_from} />
-                  </Text>
-                )}
-              </Table.Td>
-              <Table.Td>
-                <Time value={created_at} />
-              </Table.Td>
-              <Table.Td>{retires_at !== null && <Time value={retires_at} />}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <EntryCard
+      title={
+        <>
+          <Text size="sm" ff="monospace">
+            {kid}
+          </Text>
+          <Badge variant="light" color={colors[state]} tt="none">
+            {t(`insight:keys.states.${state}`)}
+          </Badge>
+          {state === 'next' && (
+            <Text size="sm" c="dimmed">
+              <Time value={signs_from} />
+            </Text>
+          )}
+        </>
+      }
+      details={
+        <>
+          {algorithm} · {t('insight:keys.created')}: <Time value={created_at} />
+          {retires_at !== null && ` · ${t('insight:keys.retires')}: `}
+          {retires_at !== null && <Time value={retires_at} />}
+        </>
+      }
+    />
   );
 }
