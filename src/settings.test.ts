@@ -13,7 +13,11 @@ const goodSecret = 'settings-3f9c1b7e5a2d4860-not-a-sample';
 
 /** What each setting refuses, and beside it what it takes. */
 const scenarios: [name: (typeof settingNames)[number], bad: string[], good: string[]][] = [
-  ['HOST', [''], ['0.0.0.0', '::1']],
+  [
+    'HOST',
+    ['', '999.1.1.1', '[::1]', '127.0.0.1:80', 'zz.example.com/id', 'http://zz', 'zz zz', '::zz'],
+    ['0.0.0.0', '::1', 'fe80::1%eth0', 'localhost', 'id.example.com', 'app_1'],
+  ],
   ['PORT', ['', ' 81', '-1', '65536', '1e3', '0x50', '80.5', 'http'], ['0', '80', '65535']],
   [
     'PUBLIC_URL',
@@ -307,6 +311,7 @@ test('settings that follow from others', () => {
   assert.throws(() => readSettings({ HIDE_REGISTERED_EMAILS: 'on' }), /takes REQUIRE_VERIFIED_EMAIL=on/);
   assert.ok(readSettings({ HIDE_REGISTERED_EMAILS: 'on', REQUIRE_VERIFIED_EMAIL: 'on' }));
   assert.equal(readSettings({ HOST: '::1', PORT: 81 }).PUBLIC_URL, 'http://[::1]:81');
+  assert.equal(readSettings({ HOST: 'fe80::1%eth0' }).PUBLIC_URL, 'http://[fe80::1]:8000');
   const hosted = readSettings({ PUBLIC_URL: 'https://id.example.com' });
   assert.deepEqual([hosted.ISSUER, hosted.AUDIENCE], [hosted.PUBLIC_URL, hosted.PUBLIC_URL]);
   const named = readSettings({ ISSUER: 'us' });

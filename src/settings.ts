@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { argon2BelowOwaspMinimum } from './crypto/password-hash.ts';
 import { parseEmailAddress } from './email-address.ts';
@@ -61,6 +62,11 @@ function text(
   fits: (text: string) => boolean,
 ): Setting<string> {
   return { default: value, accepts, help, parse: (given) => (fits(given) ? given : undefined) };
+}
+
+/** What is no address of IPv6 becomes part of a URL as it is. */
+function isHost(value: string): boolean {
+  return isIP(value) !== 0 || (/^[\p{L}\p{N}_.-]+$/u.test(value) && URL.canParse(`http://${value}`));
 }
 
 function isHttpOrigin(value: string): boolean {
@@ -132,9 +138,9 @@ const collectorUrl = 'an http or https URL without user name, password, query or
 const definitions = {
   HOST: text(
     '127.0.0.1',
-    'an address to listen on',
+    'a host name or an IP address, without brackets and port',
     'Address the server listens on.',
-    (value) => value !== '',
+    isHost,
   ),
   PORT: integer('8000', 0, 65_535, 'Port the server listens on; 0 takes any free one.'),
   PUBLIC_URL: text(
@@ -514,8 +520,9 @@ export function readSettings(given: GivenSettings): Settings {
   if (read.HIDE_REGISTERED_EMAILS === 'on' && read.REQUIRE_VERIFIED_EMAIL === 'off') {
     throw new SettingsError(['HIDE_REGISTERED_EMAILS takes REQUIRE_VERIFIED_EMAIL=on']);
   }
-  const PUBLIC_URL =
-    read.PUBLIC_URL ?? `http://${read.HOST.includes(':') ? `[${read.HOST}]` : read.HOST}:${read.PORT}`;
+  // A zone, as in fe80::1%eth0, means something on this machine alone, and no URL has one.
+  const host = read.HOST.replace(/%.*/, '');
+  const PUBLIC_URL = read.PUBLIC_URL ?? `http://${host.includes(':') ? `[${host}]` : host}:${read.PORT}`;
   const ACCOUNT_URL = read.ACCOUNT_URL ?? `${PUBLIC_URL}/account`;
   const MAIL_FROM = read.MAIL_FROM ?? `${read.PRODUCT_NAME} <doorward@${new URL(PUBLIC_URL).hostname}>`;
   const ISSUER = read.ISSUER ?? PUBLIC_URL;
