@@ -5,6 +5,7 @@ import { addAudit } from './audit.ts';
 import { addBackup, addRestore } from './backups/index.ts';
 import { addConfig } from './config.ts';
 import { describeFailure } from './failures.ts';
+import { addHelp } from './help.ts';
 import { addInvitations } from './invitations.ts';
 import { addKeys } from './keys.ts';
 import { addMail } from './mail/index.ts';
@@ -30,7 +31,7 @@ const program = new Command('doorward')
   .description('User management: accounts, sessions and administration.')
   .version(version, '-V, --version', 'Print the version.')
   .helpOption('-h, --help', 'Print this help.')
-  .helpCommand('help [command]', 'Print the help of a command.')
+  .helpCommand(false)
   .configureOutput({ outputError: (text) => warn(describeUsage(text)) })
   .exitOverride()
   .addHelpText(
@@ -50,6 +51,7 @@ addServices(program);
 addSecretKey(program);
 addAudit(program);
 addMail(program);
+addHelp(program);
 
 try {
   await program.parseAsync();

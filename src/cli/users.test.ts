@@ -218,6 +218,9 @@ describe('wrong usage ends with 2, one line on standard error, and touches nothi
   const scenarios: [args: string[], stderr: string][] = [
     [['foo'], "unknown command 'foo'"],
     [['users', 'foo'], "unknown command 'foo'"],
+    [['help', 'foo'], "unknown command 'foo'"],
+    [['help', 'users', 'foo'], "unknown command 'foo'"],
+    [['help', 'users', 'create', 'Hunter2'], 'unknown command'],
     [['serve', '--port', '80'], "unknown option '--port'"],
     [['serve', 'hunter2'], "too many arguments for 'serve'. Expected 0 arguments but got 1"],
     [['users', 'show'], "missing required argument 'user'"],
@@ -280,6 +283,8 @@ test('every command has help', async () => {
       const help = await runCommand([...group, command, '--help'], { cwd });
       assert.equal(help.code, 0);
       assert.match(help.stdout, /^Usage: doorward .*\n\n[A-Z].*[.;]/);
+      assert.deepEqual(await runCommand(['help', ...group, command], { cwd }), help);
     }
+    assert.equal((await runCommand(['help', ...group], { cwd })).stdout, stdout);
   }
 });
