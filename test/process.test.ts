@@ -333,7 +333,7 @@ describe('standard output on a full disk', { skip: !existsSync('/dev/full') }, (
 
   test('a command fails, and says so in one line', async () => {
     for (const args of [['config'], ['migrate', '--dry-run'], ['users', 'list']]) {
-      const command = start(args, { DATABASE_URL: 'sqlite:doorward.db' }, await emptyFolder());
+      const command = start(args, { DATABASE_URL: 'sqlite::memory:' }, await emptyFolder());
       const [text, [code]] = await Promise.all([textOf(command.stderr), once(command, 'exit')]);
       assert.deepEqual(
         [code, text],

@@ -37,7 +37,7 @@ test('what root makes beside the database of a service user is theirs', { skip }
     return owners.map(([name]) => name);
   };
 
-  await run('keys', 'list');
+  await run('services', 'create', 'billing');
   assert.deepEqual(assertTheirs(), ['doorward.db', 'doorward.db.audit-head', 'secret.key']);
   await run('keys', 'rotate');
   await run('secret-key', 'change');
@@ -72,7 +72,7 @@ test('a link in the place of a new SECRET_KEY is not followed', async (t) => {
     const { code, stderr } = await runCommand(args, { cwd, env });
     assert.equal(code, 0, stderr);
   };
-  await run('keys', 'list');
+  await run('services', 'create', 'billing');
   const victim = join(cwd, 'victim');
   writeFileSync(victim, 'untouched');
   symlinkSync(victim, join(cwd, 'secret.key.new'));

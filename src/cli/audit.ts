@@ -76,9 +76,12 @@ async function verifyDatabase(checkpoint: string | undefined): Promise<Verificat
   const { migrations } = await import('../doorward.ts');
   const { findSecretKey } = await import('../features/keys/index.ts');
   const { verifyLog } = await import('../features/audit/index.ts');
+  const { assertDatabaseIsThere } = await import('./core.ts');
   const settings = readSettings(readEnvironment().given);
-  if (databaseLocation(settings.DATABASE_URL) === 'memory')
+  const location = databaseLocation(settings.DATABASE_URL);
+  if (location === 'memory')
     throw new CommandError('a database in memory has no other process to look into it');
+  assertDatabaseIsThere(location);
   const db = await openDatabase({ url: settings.DATABASE_URL });
   try {
     // Not done here: what is looked into stays as it is.

@@ -59,12 +59,12 @@ export function addInvitations(program: Command): void {
         json?: true;
       }) => {
         const { createCheck } = await import('./check.ts');
-        const { withCore } = await import('./core.ts');
+        const { withNewCore } = await import('./core.ts');
         const { Closed, Email, Locale, Name } = await import('../http/schema.ts');
         const { Type } = await import('typebox');
         const schema = Closed({ email: Email, name: Type.Optional(Name), locale: Type.Optional(Locale) });
         const invitee = createCheck(schema)(given);
-        await withCore(async (core) => {
+        await withNewCore(async (core) => {
           const invitation = await core.invitations.create({ ...invitee, is_admin: admin === true });
           await createPrinter({ json })([invitation]);
         });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -43,9 +43,9 @@ async function commands(env: Record<string, string>) {
 }
 
 onEachDatabase(
-  ({ createUrl }) => {
+  ({ createReadyUrl }) => {
     test('secret-key change: after two at once secret.key fits', async () => {
-      const DATABASE_URL = await createUrl();
+      const DATABASE_URL = await createReadyUrl();
       const { cwd, succeeds } = await commands({ DATABASE_URL });
       await succeeds(['keys', 'list']);
       const db = await openDatabase({ url: DATABASE_URL });
@@ -73,10 +73,10 @@ onEachDatabase(
 );
 
 onEachDatabase(
-  ({ createUrl }) => {
+  ({ createReadyUrl }) => {
     test('keys: list, rotate, retire', async () => {
       const { run, succeeds, fails } = await commands({
-        DATABASE_URL: await createUrl(),
+        DATABASE_URL: await createReadyUrl(),
         SECRET_KEY: former,
       });
       const list = async () =>
@@ -124,13 +124,16 @@ onEachDatabase(
     });
 
     test('keys: under HS256 there are none', async () => {
-      const { succeeds } = await commands({ DATABASE_URL: await createUrl(), ALGORITHM: 'HS256' });
+      const { succeeds } = await commands({ DATABASE_URL: await createReadyUrl(), ALGORITHM: 'HS256' });
       assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, '');
       assert.equal(linesOf(await succeeds(['keys', 'list'])).length, 1);
     });
 
     test('services: create, list, delete; a secret is told once', async () => {
-      const { succeeds, fails } = await commands({ DATABASE_URL: await createUrl(), SECRET_KEY: former });
+      const { succeeds, fails } = await commands({
+        DATABASE_URL: await createReadyUrl(),
+        SECRET_KEY: former,
+      });
       assert.match((await succeeds(['services', 'list'])).stdout, /^NAME +CREATED\n$/);
 
       const created = await succeeds(['services', 'create', 'billing']);
@@ -158,7 +161,7 @@ onEachDatabase(
     });
 
     test('secret-key change: the one in secret.key is replaced, and no key is lost', async () => {
-      const { cwd, succeeds, run } = await commands({ DATABASE_URL: await createUrl() });
+      const { cwd, succeeds, run } = await commands({ DATABASE_URL: await createReadyUrl() });
       const before = (await succeeds(['keys', 'list', '--json'])).stdout;
       // Beside the database where that is a file, else in the working folder.
       const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
@@ -177,7 +180,7 @@ onEachDatabase(
     });
 
     test('secret-key change: while a server runs it refuses, and changes nothing', async () => {
-      const DATABASE_URL = await createUrl();
+      const DATABASE_URL = await createReadyUrl();
       const { cwd, succeeds, run } = await commands({ DATABASE_URL });
       const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
       await succeeds(['keys', 'list']);
@@ -199,7 +202,7 @@ onEachDatabase(
     });
 
     test('secret.key that is missing is not replaced where it belongs to a database', async () => {
-      const { cwd, succeeds, fails } = await commands({ DATABASE_URL: await createUrl() });
+      const { cwd, succeeds, fails } = await commands({ DATABASE_URL: await createReadyUrl() });
       const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
       await succeeds(['keys', 'list']);
       await rename(file, `${file}.elsewhere`);
@@ -216,7 +219,7 @@ onEachDatabase(
 
     test('secret-key change: one that is a setting is replaced by the one on standard input', async () => {
       const { cwd, succeeds, fails, run } = await commands({
-        DATABASE_URL: await createUrl(),
+        DATABASE_URL: await createReadyUrl(),
         SECRET_KEY: former,
       });
       const change = ['secret-key', 'change', '--new-stdin'];
@@ -261,6 +264,28 @@ test('a failure of the settings is told before anything is touched', async () =>
     const outcome = await runCommand(args, { cwd, env: { ALGORITHM: 'none' } });
     const stderr = 'doorward: ALGORITHM must be one of ES256, EdDSA, RS256, HS256\n';
     assert.deepEqual(outcome, { code: 2, stdout: '', stderr }, args.join(' '));
+    assert.deepEqual(await readdir(cwd), []);
+  }
+});
+
+test('a mistyped path is no database without users: where there is none it is told, and none is made', async () => {
+  const cwd = await mkdtemp(join(root, 'nowhere-'));
+  for (const args of [
+    ['users', 'list'],
+    ['users', 'show', '1'],
+    ['users', 'promote', '1'],
+    ['users', 'delete', '1', '--yes'],
+    ['invitations', 'list'],
+    ['keys', 'list'],
+    ['keys', 'rotate'],
+    ['services', 'list'],
+    ['audit', 'verify'],
+    ['audit', 'export'],
+    ['backup', 'copy.db'],
+  ]) {
+    const outcome = await runCommand(args, { cwd, env: { DATABASE_URL: 'sqlite:none/q.db' } });
+    const stderr = `doorward: there is no database at ${join(await realpath(cwd), 'none/q.db')}\n`;
+    assert.deepEqual(outcome, { code: 1, stdout: '', stderr }, args.join(' '));
     assert.deepEqual(await readdir(cwd), []);
   }
 });

@@ -12,8 +12,8 @@ export function addServices(program: Command): void {
     .description('Make a credential; its secret is printed once and cannot be read again.')
     .option('--json', 'Print name and secret as JSON.')
     .action(async (name: string, { json }: { json?: true }) => {
-      const { withCore } = await import('./core.ts');
-      await withCore(async (core) => {
+      const { withNewCore } = await import('./core.ts');
+      await withNewCore(async (core) => {
         const { service, secret } = await core.services.create(name);
         await print(json ? JSON.stringify({ ...service, secret }) : `Secret of ${service.name}: ${secret}`);
       });

@@ -7,6 +7,7 @@ import { openDatabase } from '../../database/open.ts';
 import { giveTo } from '../../database/ownership.ts';
 import { migrations } from '../../doorward.ts';
 import { DoorwardError } from '../../errors.ts';
+import { assertDatabaseIsThere } from '../core.ts';
 import { CommandError } from '../failures.ts';
 import { encryptStream, recognise, removeAtExit } from './files.ts';
 
@@ -37,7 +38,7 @@ export async function writeBackup(
   file: string,
   options: { replace: boolean; readPassphrase: (() => Promise<string>) | undefined },
 ): Promise<string> {
-  if (!isThere(path)) throw new CommandError(`there is no database at ${path}`);
+  assertDatabaseIsThere({ path });
   const target = resolve(file);
   if (!isThere(dirname(target))) throw new CommandError(`there is no folder ${dirname(file)}`);
   assertReplaceable();

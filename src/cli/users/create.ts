@@ -22,10 +22,10 @@ export function addCreate(users: Command): void {
     .action(async ({ email, name, admin, ...options }: Options) => {
       const readPassword = passwordReader(options);
       const { createCheck } = await import('../check.ts');
-      const { withCore } = await import('../core.ts');
+      const { withNewCore } = await import('../core.ts');
       const { Closed, Email, Name, NewPassword } = await import('../../http/schema.ts');
       const owner = createCheck(Closed({ email: Email, name: Name }))({ email, name });
-      await withCore(async (core) => {
+      await withNewCore(async (core) => {
         const checkPassword = createCheck(Closed({ password: NewPassword }));
         const { password } = checkPassword({ password: await readPassword() });
         const user = await core.admin.create({ ...owner, password, is_admin: admin === true });

@@ -19,9 +19,9 @@ export function addImport(users: Command): void {
         '\nIds are assigned anew. An email that is registered already is skipped, so an import can be repeated.',
     )
     .action(async (file: string, { dryRun = false }: { dryRun?: boolean }) => {
-      const { withCore } = await import('../core.ts');
+      const { withNewCore } = await import('../core.ts');
       const { createLineReader } = await import('./import-line.ts');
-      await withCore(async ({ accounts }) => {
+      await withNewCore(async ({ accounts }) => {
         const importBatch = accounts.createImport({ dryRun });
         const readLine = createLineReader();
         const counts = { imported: 0, skipped: 0, refused: 0 };
