@@ -482,9 +482,11 @@ test('a backup replaces nothing but a backup, and leaves nothing half done', asy
   const kept = ['notes', 'stranger', 'begun', 'logged', 'open'];
   const contents = () => kept.map((name) => readFileSync(site.file(name), 'base64'));
   const before = contents();
-  for (const other of [...kept, 'doorward.db', '.']) {
+  for (const other of [...kept, 'doorward.db']) {
     await assert.rejects(again(other, true), /is no backup, or is in use, and is not replaced/, other);
   }
+  for (const replace of [false, true])
+    await assert.rejects(again('.', replace), { message: `${site.file('.')} is a folder` });
   assert.deepEqual(contents(), before);
   reader.close();
   await again('open', true);

@@ -74,6 +74,7 @@ export async function writeBackup(
   function assertReplaceable(): void {
     const stats = statSync(target, { throwIfNoEntry: false });
     if (stats === undefined) return;
+    if (stats.isDirectory()) throw new CommandError(`${file} is a folder`);
     if (!options.replace) throw new CommandError(`${file} is there already; --force replaces it`);
     if (isSameFile(target, path) || !stats.isFile() || !looksLikeBackup(target))
       throw new CommandError(`${file} is no backup, or is in use, and is not replaced`);
