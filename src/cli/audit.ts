@@ -32,6 +32,8 @@ export function addAudit(program: Command): void {
     )
     .action(async (options: VerifyOptions) => {
       const { file, publicKey } = options;
+      assertNamed('file', file);
+      assertNamed('file', options.checkpoint);
       if (publicKey !== undefined && file === undefined) throw new UsageError('--public-key is for --file');
       const checkpoint = options.checkpoint === undefined ? undefined : await readText(options.checkpoint);
       const result =

@@ -233,6 +233,9 @@ describe('wrong usage ends with 2, one line on standard error, and touches nothi
       ['users', 'create', '--email', 'ann@example.com', '--name', 'Ann'],
       'a password is asked for on a terminal; elsewhere give it on standard input with --password-stdin',
     ],
+    [['users', 'import', ''], 'the name of the file is empty'],
+    [['audit', 'verify', '--file', ''], 'the name of the file is empty'],
+    [['audit', 'verify', '--checkpoint', ''], 'the name of the file is empty'],
     [['users', 'delete', '1'], 'without a terminal, this needs --yes'],
     [
       ['users', 'list', '--limit', '0'],

@@ -420,7 +420,7 @@ test('what is no whole backup of this database is refused, and nothing is change
   await site.refused('cut', /damaged: /);
   await site.refused('text', /text is no backup/);
   await site.refused('stranger', /no database of Doorward/);
-  await site.refused('missing', /missing is no backup/);
+  await site.refused('missing', /there is no file \S+missing$/);
   await site.refused('doorward.db', /is the database itself/);
   await assert.rejects(site.restore('copy.db', '', true), /copy\.db is not encrypted/);
   await site.refused('encrypted.age', /the passphrase is wrong, or/, `${passphrase}s`);

@@ -70,7 +70,9 @@ export async function restoreBackup(
   },
 ): Promise<string[]> {
   const path = followLinks(location);
-  const kind = statSync(file, { throwIfNoEntry: false })?.isFile() ? recognise(file) : 'other';
+  const given = statSync(file, { throwIfNoEntry: false });
+  if (given === undefined) throw new CommandError(`there is no file ${file}`);
+  const kind = given.isFile() ? recognise(file) : 'other';
   if (kind !== 'sqlite' && kind !== 'age') throw new CommandError(`${file} is no backup`);
   if (isSameFile(file, path)) throw new CommandError(`${file} is the database itself`);
   if (options.isEncrypted && kind !== 'age') throw new CommandError(`${file} is not encrypted`);

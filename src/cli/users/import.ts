@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { ValidationError } from '../../errors.ts';
 import type { ImportedAccount } from '../../features/accounts/index.ts';
-import { CommandError, describeIssue } from '../failures.ts';
+import { assertNamed, CommandError, describeIssue } from '../failures.ts';
 import { readLines } from '../input.ts';
 import { print, warn } from '../output.ts';
 
@@ -19,6 +19,7 @@ export function addImport(users: Command): void {
         '\nIds are assigned anew. An email that is registered already is skipped, so an import can be repeated.',
     )
     .action(async (file: string, { dryRun = false }: { dryRun?: boolean }) => {
+      assertNamed('file', file);
       const { withNewCore } = await import('../core.ts');
       const { createLineReader } = await import('./import-line.ts');
       await withNewCore(async ({ accounts }) => {
