@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, watch, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, open, readdir, readFile, rm, stat, watch, writeFile } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { sql } from 'kysely';
@@ -8,7 +8,9 @@ import { recordTogether, tamper } from '../../test/support/audit.ts';
 import { beginCommand } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
+import { DoorwardError } from '../errors.ts';
 import { createTestDoorward } from '../testing/index.ts';
+import { writeParts } from './audit.ts';
 
 let cwd: string;
 before(async () => {
@@ -168,6 +170,29 @@ onEachDatabase(
   },
   { mainly: 'PostgreSQL' },
 );
+
+test('an export for which there is no room names its file, and leaves nothing', async (t) => {
+  const folder = await mkdtemp(join(cwd, 'full-'));
+  const file = join(folder, 'log.jsonl');
+  const handle = await open(cwd);
+  for (const name of ['write', 'writev'] as const)
+    t.mock.method(Object.getPrototypeOf(handle), name, async () => {
+      throw Object.assign(new Error('full'), { code: 'ENOSPC', errno: -constants.errno.ENOSPC });
+    });
+  await handle.close();
+  async function* parts(failure?: Error) {
+    yield 'a line';
+    if (failure) throw failure;
+  }
+  await assert.rejects(writeParts(file, parts()), {
+    name: 'CommandError',
+    message: `${file} cannot be written (ENOSPC)`,
+  });
+  t.mock.restoreAll();
+  const lost = new DoorwardError('database_unavailable');
+  await assert.rejects(writeParts(file, parts(lost)), lost);
+  assert.deepEqual(await readdir(folder), []);
+});
 
 test('an export that Ctrl-C ends leaves nothing', async (t) => {
   const folder = await mkdtemp(join(cwd, 'cut-off-'));

@@ -131,7 +131,8 @@ async function report(result: Verification, { file, publicKey, json }: VerifyOpt
   if (!json) await print('The audit log is as it was written.');
 }
 
-async function writeParts(file: string, parts: AsyncIterable<string>): Promise<void> {
+/** Writes them, a line each, into a new file: whole, or not at all. */
+export async function writeParts(file: string, parts: AsyncIterable<string>): Promise<void> {
   const { randomBytes } = await import('node:crypto');
   const { lstatSync } = await import('node:fs');
   const { open } = await import('node:fs/promises');
@@ -146,13 +147,14 @@ async function writeParts(file: string, parts: AsyncIterable<string>): Promise<v
   const draft = `${file}.export-${randomBytes(4).toString('hex')}`;
   const forget = removeAtExit(draft);
   try {
-    const handle = await open(draft, 'wx', 0o600).catch((error) => {
-      throw new CommandError(`${file} cannot be written (${describeCause(error)})`);
-    });
+    const handle = await open(draft, 'wx', 0o600);
     await pipeline(lines, handle.createWriteStream());
     putInPlace(draft, file, { replace: false });
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? taken : error;
+    const { code, errno } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw taken;
+    // What the system refuses is the file; the database has errors of its own.
+    throw errno === undefined ? error : new CommandError(`${file} cannot be written (${code})`);
   } finally {
     forget();
   }
