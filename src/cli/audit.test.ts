@@ -83,7 +83,13 @@ onEachDatabase(
       const edited = await elsewhere(['--file', file]);
       assert.equal(edited.code, 1);
       assert.equal(findingOf(edited.stdout).length, 1);
-      assert.match(edited.stderr, /^doorward: the audit log is not as it was written: 1 findings\n$/);
+      assert.match(edited.stderr, /^doorward: the audit log is not as it was written: 1 finding\n$/);
+      await writeFile(file, '');
+      assert.deepEqual(await elsewhere(['--file', file]), {
+        code: 1,
+        stdout: '',
+        stderr: `doorward: ${file} is no audit export that this version reads\n`,
+      });
       const part = await run('export', '--from', '2030-01-01');
       assert.deepEqual([part.code, part.stdout.includes('"id"')], [0, false]);
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Verification } from '../features/audit/index.ts';
 import { assertNamed, CommandError, describeCause, UsageError } from './failures.ts';
 import { readLines } from './input.ts';
-import { isUnread, print, printable } from './output.ts';
+import { count, isUnread, print, printable } from './output.ts';
 
 interface VerifyOptions {
   file?: string;
@@ -107,27 +107,29 @@ async function verifyFile(
 async function report(result: Verification, { file, publicKey, json }: VerifyOptions): Promise<void> {
   const { events, pruned, checkpoints, checkpoints_of_earlier_keys: earlier, until } = result;
   const all = result.findings.length + result.findings_left_out;
+  const isExport = result.findings.every(({ code }) => code !== 'no_export');
   if (json) {
     await print(JSON.stringify(result));
-  } else {
+  } else if (isExport) {
     for (const { message } of result.findings) await print(printable(message));
     if (result.findings_left_out > 0) await print(`and ${result.findings_left_out} more`);
     const facts = [
-      `${events} events were checked${until === null ? '' : `, the newest of ${printable(until)}`}.`,
-      pruned > 0 ? `${pruned} older ones were removed by age.` : '',
-      file === undefined ? `${checkpoints} checkpoints were checked.` : '',
-      earlier > 0 ? `${earlier} of them were signed by an earlier key.` : '',
+      `${count(events, 'event was', 'events were')} checked${until === null ? '' : `, the newest of ${printable(until)}`}.`,
+      pruned > 0 ? `${count(pruned, 'older one was', 'older ones were')} removed by age.` : '',
+      file === undefined ? `${count(checkpoints, 'checkpoint was', 'checkpoints were')} checked.` : '',
+      earlier > 0 ? `${count(earlier, 'of them was', 'of them were')} signed by an earlier key.` : '',
     ];
     await print(facts.filter((fact) => fact !== '').join(' '));
     const isBelieved = file !== undefined && publicKey === undefined;
     const note = isBelieved ? ', which the export itself names: compare it with the one you know' : '';
     await print(`The public key is ${printable(result.public_key)}${note}.`);
   }
+  if (!isExport) throw new CommandError(`${file} is no audit export that this version reads`);
   if (all === 1 && result.findings[0]?.code === 'head_file_unreadable')
     throw new CommandError(
       'nothing else was found, but AUDIT_HEAD_FILE cannot be read: run this as its owner',
     );
-  if (all > 0) throw new CommandError(`the audit log is not as it was written: ${all} findings`);
+  if (all > 0) throw new CommandError(`the audit log is not as it was written: ${count(all, 'finding')}`);
   if (!json) await print('The audit log is as it was written.');
 }
 

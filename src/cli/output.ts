@@ -33,6 +33,11 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
 }
 
+/** A number with what it counts, of which one is told in the singular. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
 /** Makes the lines of a table. Columns keep the greatest width they had; the last one is not padded. */
 export function createTable(): (rows: readonly (readonly string[])[]) => string[] {
   const widths: number[] = [];

@@ -126,7 +126,7 @@ onEachDatabase(
       ];
       const taken = 'line 3: Email already registered, skipped';
       const stderr = (...told: string[]) =>
-        [...told, '4 of 8 lines were refused', ''].join('\n').replaceAll(/^(?=.)/gm, 'doorward: ');
+        [...told, 'of 8 lines 4 were refused', ''].join('\n').replaceAll(/^(?=.)/gm, 'doorward: ');
 
       const dry = await runCommand(['users', 'import', file, '--dry-run'], { cwd, env });
       assert.equal(dry.code, 1);

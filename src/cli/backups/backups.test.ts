@@ -356,7 +356,7 @@ for (const [what, destroy] of [
     for (const round of [1, 2]) {
       await destroy(site.database);
       const told = await site.restore('copy.db');
-      assert.match(told[0] ?? '', /0 sessions go on, 1 have ended/);
+      assert.match(told[0] ?? '', /0 sessions go on, 1 has ended/);
       assert.match(told.at(-1) ?? '', /keys rotate --now/);
       const logs = told.filter((line) => /left behind is kept as \S+-wal\.$/.test(line));
       assert.equal(logs.length, destroy === leaveLogAlone ? 1 : 0);
@@ -750,7 +750,7 @@ onEachDatabase(({ createUrl }) => {
     const { cursor } = await readFeed(a, 0);
     const run = (...args: string[]) => runCommand(['restore', '--finish', ...args], { cwd: root, env });
     assert.equal((await run()).code, 2);
-    assert.deepEqual(await run('--yes'), { code: 0, stdout: 'Ended 1 sessions.\n', stderr: '' });
+    assert.deepEqual(await run('--yes'), { code: 0, stdout: 'Ended 1 session.\n', stderr: '' });
     assert.equal(await statusOf(a, session), 401);
     assert.equal((await refresh(a, session)).status, 401);
     const news = await readFeed(a, cursor);

@@ -26,7 +26,7 @@ import {
 import type { Settings } from '../../settings.ts';
 import { withCore } from '../core.ts';
 import { CommandError } from '../failures.ts';
-import { printable } from '../output.ts';
+import { count, printable } from '../output.ts';
 import { copyFile, decryptFile, recognise, removeAtExit } from './files.ts';
 import { isSameFile, tablesOfEveryVersion, verifyCopy } from './write.ts';
 
@@ -50,7 +50,7 @@ export async function finishRestore(url: string, confirm: Confirm): Promise<stri
     await confirm('End all sessions?');
     const { ended } = await settleRestored({ kernel, accounts }, undefined, { from: 'other means' });
     await audit.acceptRestored();
-    return `Ended ${ended} sessions.`;
+    return `Ended ${count(ended, 'session')}.`;
   });
 }
 
@@ -112,8 +112,10 @@ export async function restoreBackup(
     }
     const checkpoint = await createHeadFile(settingsOf(copy))?.read();
     if (checkpoint !== undefined) await head?.write(checkpoint);
+    const goOn = count(settled.kept, 'session goes on', 'sessions go on');
+    const ended = count(settled.ended + settled.lost, 'has ended', 'have ended');
     return [
-      `Restored ${path} from ${file}. ${settled.kept} sessions go on, ${settled.ended + settled.lost} have ended.`,
+      `Restored ${path} from ${file}. ${goOn}, ${ended}.`,
       ...(settled.erased > 0 ? [describeErased(settled.erased)] : []),
       ...(findings > 0 ? [changedLog] : []),
       ...(isReplaced ? [`What was there is kept as ${keptAs}.`] : []),

@@ -9,6 +9,7 @@ import { migrations } from '../../doorward.ts';
 import { DoorwardError } from '../../errors.ts';
 import { assertDatabaseIsThere } from '../core.ts';
 import { CommandError } from '../failures.ts';
+import { count } from '../output.ts';
 import { encryptStream, recognise, removeAtExit } from './files.ts';
 
 const leastPassphraseLength = 12;
@@ -64,7 +65,7 @@ export async function writeBackup(
     assertReplaceable();
     putInPlace(draft, target, options);
     const how = passphrase === undefined ? '' : ', encrypted';
-    return `Backed up ${users} users to ${file} (${size} bytes, schema ${schema}${how}), verified.`;
+    return `Backed up ${count(users, 'user')} to ${file} (${size} bytes, schema ${schema}${how}), verified.`;
   } catch (error) {
     throw failureOfFile(error, file, copy);
   } finally {

@@ -3,7 +3,7 @@ import { ValidationError } from '../../errors.ts';
 import type { ImportedAccount } from '../../features/accounts/index.ts';
 import { assertNamed, CommandError, describeIssue } from '../failures.ts';
 import { readLines } from '../input.ts';
-import { print, warn } from '../output.ts';
+import { count, print, warn } from '../output.ts';
 
 /** Accounts of one transaction: few commits, and nobody waits long for a turn to write. */
 const batchSize = 200;
@@ -60,7 +60,8 @@ export function addImport(users: Command): void {
         await print(
           `${dryRun ? 'Would import' : 'Imported'} ${imported}, skipped ${skipped}, refused ${refused}`,
         );
-        if (refused > 0) throw new CommandError(`${refused} of ${line} lines were refused`);
+        if (refused > 0)
+          throw new CommandError(`of ${count(line, 'line')} ${count(refused, 'was', 'were')} refused`);
       });
     });
 }

@@ -83,14 +83,14 @@ onInstances('an export is checked without the database, and no line of it can be
     ],
     ['the end is cut off', lines.slice(0, -1), ['export_malformed']],
     ['there is more after the end', [...lines, lines[at] ?? ''], ['export_malformed']],
-    ['the header is missing', lines.slice(1), ['export_malformed']],
+    ['the header is missing', lines.slice(1), ['no_export']],
     [
       'the header names another key',
       replaced(0, { audit_export: 1, public_key: 'A'.repeat(43) }),
       ['export_forged'],
     ],
     ['the statement is another one', replaced(lines.length - 1, { statement: 'a.b.c' }), ['export_forged']],
-    ['there is nothing', [], ['export_malformed']],
+    ['there is nothing', [], ['no_export']],
   ];
   for (const [what, changed, found] of changes) {
     const verified = await verifyExport({ lines: changed });

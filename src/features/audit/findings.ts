@@ -40,6 +40,8 @@ export type FindingCode =
   | 'head_file_unreadable'
   | 'head_file_forged'
   | 'head_file_contradicted'
+  /** It does not begin as an export does, or not as one that this version reads. */
+  | 'no_export'
   | 'export_malformed'
   | 'export_forged';
 

@@ -42,6 +42,7 @@ export async function verifyExport({ lines, publicKey, checkpoint }: ExportToVer
   let key = publicKey;
   let statement: string | undefined;
   let number = 0;
+  let isExport = false;
   let current: { check: ChainCheck; chain: number; hash: string; after: ExportedChain['after'] } | undefined;
 
   const anchors = checkpoint === undefined ? [] : await readKeptCheckpoint(checkpoint, result);
@@ -58,9 +59,9 @@ export async function verifyExport({ lines, publicKey, checkpoint }: ExportToVer
     if (number === 1) {
       const header = parse(line);
       if (header?.audit_export !== exportVersion || typeof header.public_key !== 'string') {
-        malformed('it is not the header of an audit export that this version reads');
         break;
       }
+      isExport = true;
       if (publicKey !== undefined && publicKey !== header.public_key) {
         find('export_forged', `line 1: it names the key ${header.public_key}, not the one that was given`);
       }
@@ -97,6 +98,10 @@ export async function verifyExport({ lines, publicKey, checkpoint }: ExportToVer
 
   /** Whether it is said to be a part of the log. */
   async function checkStatement(): Promise<boolean> {
+    if (!isExport) {
+      find('no_export', 'it is no audit export that this version reads');
+      return false;
+    }
     if (statement === undefined) {
       find('export_malformed', 'the statement is missing: the export was cut off');
       return false;
