@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Outcome, runCommand as runProcess } from '../../test/support/command.ts';
+import { type Outcome, programEnv, runCommand as runProcess } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
 import { signingKeysLock } from '../database/lock-names.ts';
@@ -266,6 +268,22 @@ test('a failure of the settings is told before anything is touched', async () =>
     assert.deepEqual(outcome, { code: 2, stdout: '', stderr }, args.join(' '));
     assert.deepEqual(await readdir(cwd), []);
   }
+});
+
+test('services: a credential whose secret reached nobody is not kept', async () => {
+  const { cwd, succeeds } = await commands({});
+  const main = join(import.meta.dirname, 'main.ts');
+  const create = ['services', 'create', 'billing'];
+  for (const [where, reason] of [
+    ['> /dev/full', 'standard output cannot be written (ENOSPC)'],
+    ['| true', 'nobody reads standard output'],
+  ] as const) {
+    if (!existsSync('/dev/full') && where.includes('/dev/full')) continue;
+    const command = ['-c', `"$0" "$@" ${where}`, process.execPath, main, ...create];
+    const { stderr } = spawnSync('sh', command, { cwd, env: programEnv, encoding: 'utf8' });
+    assert.equal(stderr, `doorward: ${reason}\n`);
+  }
+  await succeeds(create);
 });
 
 test('a mistyped path is no database without users: where there is none it is told, and none is made', async () => {

@@ -3,6 +3,8 @@ import { CommandError } from './failures.ts';
 
 /** A reader that has gone (`| head`) is no failure; what is left to do is done, unread. */
 const goneCodes = ['EPIPE', 'ERR_STREAM_DESTROYED'];
+/** Node takes standard output for writable again once a write has failed. */
+let hasReaderGone = false;
 
 /**
  * Writes a line on standard output; slow readers are waited for.
@@ -12,7 +14,8 @@ export function print(line: string): Promise<void> {
   return new Promise((done, fail) => {
     process.stdout.write(`${line}\n`, (error?: NodeJS.ErrnoException | null) => {
       const { code } = error ?? {};
-      if (!error || goneCodes.includes(code ?? '')) done();
+      hasReaderGone ||= goneCodes.includes(code ?? '');
+      if (!error || hasReaderGone) done();
       else fail(new CommandError(`standard output cannot be written (${code})`));
     });
   });
@@ -20,7 +23,7 @@ export function print(line: string): Promise<void> {
 
 /** Whether whoever read standard output has gone, as `head` does. */
 export function isUnread(): boolean {
-  return !process.stdout.writable;
+  return hasReaderGone;
 }
 
 /** Writes a line for the operator on standard error. */

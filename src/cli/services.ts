@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { createTable, print } from './output.ts';
+import { CommandError } from './failures.ts';
+import { createTable, isUnread, print } from './output.ts';
 
 export function addServices(program: Command): void {
   const services = program
@@ -15,7 +16,14 @@ export function addServices(program: Command): void {
       const { withNewCore } = await import('./core.ts');
       await withNewCore(async (core) => {
         const { service, secret } = await core.services.create(name);
-        await print(json ? JSON.stringify({ ...service, secret }) : `Secret of ${service.name}: ${secret}`);
+        try {
+          await print(json ? JSON.stringify({ ...service, secret }) : `Secret of ${service.name}: ${secret}`);
+          if (isUnread()) throw new CommandError('nobody reads standard output');
+        } catch (error) {
+          // Nobody knows the secret, and the name would be taken.
+          await core.services.delete(name);
+          throw error;
+        }
       });
     });
 
