@@ -125,10 +125,11 @@ async function report(result: Verification, { file, publicKey, json }: VerifyOpt
     await print(`The public key is ${printable(result.public_key)}${note}.`);
   }
   if (!isExport) throw new CommandError(`${file} is no audit export that this version reads`);
-  if (all === 1 && result.findings[0]?.code === 'head_file_unreadable')
-    throw new CommandError(
-      'nothing else was found, but AUDIT_HEAD_FILE cannot be read: run this as its owner',
-    );
+  const [first] = result.findings;
+  if (all === 1 && first?.code === 'head_file_unreadable') {
+    const advice = first.message.includes('(EACCES') ? ': run this as its owner' : '';
+    throw new CommandError(`nothing else was found, but AUDIT_HEAD_FILE cannot be read${advice}`);
+  }
   if (all > 0) throw new CommandError(`the audit log is not as it was written: ${count(all, 'finding')}`);
   if (!json) await print('The audit log is as it was written.');
 }

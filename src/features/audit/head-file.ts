@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, constants, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { databaseLocation } from '../../database/open.ts';
 import { giveToOwnerOf } from '../../database/ownership.ts';
-import type { Settings } from '../../settings.ts';
+import { type Settings, SettingsError } from '../../settings.ts';
 import { readCheckpoint } from './seal.ts';
 
 /**
@@ -18,11 +18,36 @@ export interface HeadFile {
   setAside(time: string): Promise<void>;
 }
 
+type HeadFileSettings = Pick<Settings, 'AUDIT_HEAD_FILE' | 'DATABASE_URL'>;
+
+/**
+ * Before anything is made: a file that can never be written would leave the log without its protection, and only a warning
+ * would tell. What fails later may pass, and stops nobody.
+ * @throws SettingsError for a folder, and for a file in a folder that is not there or cannot be written.
+ */
+export async function assertHeadFile({
+  AUDIT_HEAD_FILE: path,
+  DATABASE_URL,
+}: HeadFileSettings): Promise<void> {
+  if (path === undefined) return;
+  const stats = await stat(path).catch(() => undefined);
+  if (stats?.isDirectory()) throw new SettingsError(['AUDIT_HEAD_FILE must be a file, and is a folder']);
+  const folder = dirname(resolve(path));
+  const location = databaseLocation(DATABASE_URL);
+  // The database makes it, and says what is wrong with it.
+  if (typeof location === 'object' && folder === dirname(location.path)) return;
+  await access(`${folder}/.`, constants.W_OK | constants.X_OK).catch(({ code }) => {
+    throw new SettingsError([
+      `AUDIT_HEAD_FILE must be in a folder that is there and can be written (${code})`,
+    ]);
+  });
+}
+
 /** @returns undefined where no file is named. */
 export function createHeadFile({
   AUDIT_HEAD_FILE: path,
   DATABASE_URL,
-}: Pick<Settings, 'AUDIT_HEAD_FILE' | 'DATABASE_URL'>): HeadFile | undefined {
+}: HeadFileSettings): HeadFile | undefined {
   if (path === undefined) return undefined;
   const location = databaseLocation(DATABASE_URL);
   const database = typeof location === 'object' ? [location.path] : [];

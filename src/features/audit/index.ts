@@ -17,7 +17,7 @@ import { verifyLog } from './verify.ts';
 export { type AuditKeyChange, createAuditKeyChange } from './change-key.ts';
 export { type AuditEvent, readTime } from './event.ts';
 export type { Finding, FindingCode, Verification } from './findings.ts';
-export { createHeadFile } from './head-file.ts';
+export { assertHeadFile, createHeadFile } from './head-file.ts';
 export type { EventPage } from './list.ts';
 export { auditMigrations, beginsAuditLog } from './migrations.ts';
 export { auditRoutes } from './routes.ts';

@@ -476,7 +476,8 @@ onInstances(
 
     await rm(headFile);
     await mkdir(`${headFile}-folder`);
-    const b = await s.open({ AUDIT_HEAD_FILE: `${headFile}-folder/none/file` });
+    const b = await s.open({ AUDIT_HEAD_FILE: `${headFile}-folder/file` });
+    await rm(`${headFile}-folder`, { recursive: true });
     await recordEach(b, [{ user_id: 71 }]);
     await b.doorward.audit.checkpoint();
     assert.deepEqual(codesOf(await b.doorward.audit.verify()), ['head_file_missing']);
