@@ -181,6 +181,12 @@ onEachDatabase(
       assert.ok(!withOld.stderr.includes(old.trim()));
     });
 
+    test('secret-key change: where nothing was begun before, the audit log is as it was written', async () => {
+      const { succeeds } = await commands({ DATABASE_URL: await createReadyUrl() });
+      await succeeds(['secret-key', 'change']);
+      await succeeds(['audit', 'verify']);
+    });
+
     test('secret-key change: while a server runs it refuses, and changes nothing', async () => {
       const DATABASE_URL = await createReadyUrl();
       const { cwd, succeeds, run } = await commands({ DATABASE_URL });

@@ -26,7 +26,7 @@ export function addSecretKey(program: Command): void {
       const { createInstances } = await import('../features/status/index.ts');
       const { createAuditKeyChange } = await import('../features/audit/index.ts');
       const { withOrigin } = await import('../origin.ts');
-      const { bringUpToDate, commandLine, log } = await import('./core.ts');
+      const { commandLine, log, withCore } = await import('./core.ts');
       const settings = readSettings(readEnvironment().given);
       const isGiven = settings.SECRET_KEY !== undefined;
       if (isGiven && !newStdin) {
@@ -38,9 +38,10 @@ export function addSecretKey(program: Command): void {
       if (!isUsableSecret(next))
         throw new CommandError('the new SECRET_KEY must be at least 32 bytes, not a sample value');
 
+      // As every start does: the schema is brought up to date, and the audit log begun, under the present one.
+      await withCore(async () => {});
       const db = await openDatabase({ url: settings.DATABASE_URL });
       try {
-        await bringUpToDate(db);
         const { all } = await createInstances({ db }).list();
         const running = all.filter(({ is_current }) => !is_current);
         if (running.length > 0) {
