@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { bundleLibraries } from './bundle-libraries.ts';
 
 const root = join(import.meta.dirname, '..');
 const fresh = join(root, 'dist.new');
@@ -18,6 +19,7 @@ const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--
   stdio: 'inherit',
 });
 if (built.status !== 0) process.exit(built.status ?? 1);
+await bundleLibraries(fresh);
 for (const folder of ['mail/messages', 'mail/templates']) {
   cpSync(join(root, 'src', folder), join(fresh, folder), { recursive: true });
 }

@@ -1,11 +1,12 @@
 /** `npm test`: the build, every check and every test. Ends with what it ran and `N passed, N failed`. */
 import { execFile, spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { type RunOptions, run as runTests } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { isBuilt } from './is-built.ts';
 
 const root = join(import.meta.dirname, '..');
 const results: { name: string; isOk: boolean; seconds: number }[] = [];
@@ -46,21 +47,6 @@ async function checkInTurn(checks: readonly Check[]): Promise<void> {
     if (!isOk && stdout === '' && stderr === '') console.error(failure.message);
     results.push({ name, isOk, seconds: (performance.now() - begin) / 1000 });
   }
-}
-
-function newest(files: readonly string[]): number {
-  return Math.max(0, ...files.map((file) => statSync(join(root, file)).mtimeMs));
-}
-
-function isBuilt(): boolean {
-  const built = globSync('dist/cli/main.js', { cwd: root });
-  const sources = globSync(['src/**/*.ts', 'src/mail/{messages,templates}/*', 'console/{*.*,src/**/*.*}'], {
-    cwd: root,
-  }).filter((file) => !file.endsWith('.test.ts'));
-  return (
-    built.length > 0 &&
-    newest(built) > newest([...sources, 'tsconfig.json', 'tsconfig.build.json', 'package.json'])
-  );
 }
 
 /** Ends the tests in order, so that what they share is put away. */

@@ -57,11 +57,13 @@ describe('the package as npm packs it', () => {
     }
     const others = files.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts|js\.map)|dist\/mail\/(messages\/[\w-]+\.json|templates\/layout\.(html|txt))|dist\/pages\/(account|console)\.html|dist\/pages\/assets\/[\w.-]+\.(js|css)(\.gz|\.br)?|package\.json|[A-Z]+(\.md)?)$/.test(
+        !/^(dist\/.*\.(js|d\.ts|js\.map)|dist\/mail\/(messages\/[\w-]+\.json|templates\/layout\.(html|txt))|dist\/pages\/(account|console)\.html|dist\/libraries\/\w+\.LICENSE\.txt|dist\/pages\/assets\/[\w.-]+\.(js|css)(\.gz|\.br)?|package\.json|[A-Z]+(\.md)?)$/.test(
           path,
         ),
     );
     assert.deepEqual(others, []);
+    for (const library of ['kysely', 'typebox'])
+      for (const end of ['js', 'LICENSE.txt']) assert.ok(files.includes(`dist/libraries/${library}.${end}`));
     assert.deepEqual(
       files.filter((path) => /\.test\.|^(src|test|bench|scripts|examples|data|console)\//.test(path)),
       [],

@@ -11,6 +11,7 @@ import { text as textOf } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  main,
   type Outcome,
   programEnv,
   runCommand,
@@ -308,7 +309,6 @@ describe('signals', () => {
 });
 
 describe('standard output on a full disk', { skip: !existsSync('/dev/full') }, () => {
-  const main = join(import.meta.dirname, '../src/cli/main.ts');
   const start = (args: string[], env: Record<string, string>, cwd: string) =>
     spawn('sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, main, ...args], {
       cwd,

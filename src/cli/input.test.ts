@@ -9,7 +9,7 @@ import { PassThrough } from 'node:stream';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import BetterSqlite3 from 'better-sqlite3';
-import { programEnv } from '../../test/support/command.ts';
+import { main, programEnv } from '../../test/support/command.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
 import { confirmation, passphraseReader, passwordReader, readLines } from './input.ts';
 
@@ -21,7 +21,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs a command whose standard input stays open after this text. */
 async function runBesideWriter(t: TestContext, args: string[], env: Record<string, string>, text: string) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     cwd: folder,
     env: { ...programEnv, ...env },
   });

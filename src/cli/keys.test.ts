@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Outcome, programEnv, runCommand as runProcess } from '../../test/support/command.ts';
+import { main, type Outcome, programEnv, runCommand as runProcess } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
 import { signingKeysLock } from '../database/lock-names.ts';
@@ -278,7 +278,6 @@ test('a failure of the settings is told before anything is touched', async () =>
 
 test('services: a credential whose secret reached nobody is not kept', async () => {
   const { cwd, succeeds } = await commands({});
-  const main = join(import.meta.dirname, 'main.ts');
   const create = ['services', 'create', 'billing'];
   for (const [where, reason] of [
     ['> /dev/full', 'standard output cannot be written (ENOSPC)'],

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { programEnv } from '../../test/support/command.ts';
+import { main, programEnv } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
 
@@ -178,7 +178,6 @@ onEachDatabase(
       const some = await runCommand(['users', 'list', '--limit', '201'], { cwd, env });
       assert.equal(some.stdout.trim().split('\n').length, 1 + 201);
 
-      const main = join(import.meta.dirname, 'main.ts');
       const child = spawn(process.execPath, [main, 'users', 'list'], {
         cwd,
         env: { ...programEnv, ...env },

@@ -1,8 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { isBuilt } from '../../scripts/is-built.ts';
 
-const main = join(import.meta.dirname, '../../src/cli/main.ts');
+const root = join(import.meta.dirname, '../..');
+
+/** The command as it is shipped; from the sources when they have changed since the last build. */
+export const main = join(root, isBuilt() ? 'dist/cli/main.js' : 'src/cli/main.ts');
 
 export interface CommandOptions {
   /** The settings; nothing else of this process' environment is passed on but `programEnv`. */

@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { Decrypter, Encrypter } from 'age-encryption';
 import BetterSqlite3 from 'better-sqlite3';
-import { programEnv, runCommand, startServe } from '../../../test/support/command.ts';
+import { main, programEnv, runCommand, startServe } from '../../../test/support/command.ts';
 import { onEachDatabase } from '../../../test/support/databases.ts';
 import { createClient } from '../../../test/support/fault-client.ts';
 import { assertWhole, query } from '../../../test/support/fault-inspect.ts';
@@ -689,7 +689,7 @@ describe('the commands', { concurrency: 2 }, () => {
     const site = await createSite();
     await (await site.open(t)).close();
     mkdirSync(site.file('full'));
-    const command = [process.execPath, join(import.meta.dirname, '../main.ts'), 'backup', 'full/copy.db'];
+    const command = [process.execPath, main, 'backup', 'full/copy.db'];
     const mounted = 'mount -t tmpfs -o size=64k none full && exec "$@"';
     const { REFRESH_GRACE_SECONDS: _, ...settings } = site.settings;
     const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', mounted, 'sh', ...command], {
