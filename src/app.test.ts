@@ -177,6 +177,57 @@ test('fetch: a method that nobody knows is answered as one that the path does no
   }
 });
 
+test('fetch: a body that cannot be read, or is no octets, is a bad request', async (t) => {
+  const doorward = await open(t);
+  const headers = { 'content-type': 'application/json' };
+  const post = (body: BodyInit) =>
+    new Request(url('/auth/signup'), { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
+  const used = post('{}');
+  await used.text();
+  const taken = post('{}');
+  taken.body?.getReader();
+  const pieces = [5, {}, null].map((piece) =>
+    post(
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(piece);
+          controller.close();
+        },
+      }),
+    ),
+  );
+  for (const request of [used, taken, ...pieces]) {
+    const answer = await doorward.fetch(request);
+    assert.deepEqual(
+      [answer.status, await answer.json()],
+      [400, { detail: 'Bad request', code: 'bad_request' }],
+    );
+  }
+});
+
+test('close waits for nobody who went away', async () => {
+  const doorward = await createDoorward({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' });
+  const gone = new Promise<void>((resolve) => {
+    const server = createServer(async (request, response) => {
+      request.socket.destroy();
+      if (!response.closed) await once(response, 'close');
+      await doorward.handler(request, response);
+      server.close();
+      resolve();
+    }).listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      fetch(`http://127.0.0.1:${port}/auth/me`).catch(() => {});
+    });
+  });
+  await gone;
+  const leaving = new AbortController();
+  await doorward.fetch(new Request(url('/openapi.json'), { signal: leaving.signal }));
+  leaving.abort();
+  await doorward.fetch(new Request(url('/openapi.json')));
+  const isClosed = doorward.close().then(() => true);
+  assert.ok(await Promise.race([isClosed, sleep(5_000, false)]));
+});
+
 test('close: what was given before is answered, and what comes later told that it came too late', async (t) => {
   const doorward = await open(t);
   const email = 'ada@example.com';

@@ -92,7 +92,7 @@ export function serve(core: Core): Doorward {
     return ready;
   };
 
-  async function answer(request: Request, remoteAddress: string | undefined, finished: () => void) {
+  async function answer(request: Request, remoteAddress: string | undefined): Promise<Response> {
     // Before the body is taken: nobody would hear that it failed meanwhile.
     const made = await app();
     const url = new URL(request.url);
@@ -117,12 +117,9 @@ export function serve(core: Core): Doorward {
     const stream = answer.stream();
     // A reader that stops before the end is a client that went away.
     stream.once('close', () => answer.raw.res.destroy());
-    const end = () => {
-      finished();
-      // Of what was refused no more is read.
-      body?.destroy();
-    };
-    for (const event of ['finish', 'close']) answer.raw.res.once(event, end);
+    signal.addEventListener('abort', () => stream.destroy());
+    // Of what was refused no more is read.
+    for (const end of ['finish', 'close']) answer.raw.res.once(end, () => body?.destroy());
     return new Response(isEmpty ? null : toBody(stream), { status: answer.statusCode, headers });
   }
 
@@ -131,8 +128,11 @@ export function serve(core: Core): Doorward {
     plugin: createOwnPlugin(false),
     app,
     async handler(request, response) {
-      underWay.add(response);
-      response.once('close', () => underWay.delete(response));
+      // A client that went away before leaves nothing to wait for, and tells so only once.
+      if (!response.closed) {
+        underWay.add(response);
+        response.once('close', () => underWay.delete(response));
+      }
       const made = await app().catch((error) => {
         core.kernel.log.error({ err: error }, 'the application could not be made');
       });
@@ -143,12 +143,12 @@ export function serve(core: Core): Doorward {
     async fetch(request, { remoteAddress } = {}) {
       if (isDraining)
         return new Response(failureBody('shutting_down'), { status: 503, headers: drainingHeaders });
-      underWay.add(request);
+      const one = {};
+      underWay.add(one);
       try {
-        return await answer(request, remoteAddress, () => underWay.delete(request));
-      } catch (error) {
-        underWay.delete(request);
-        throw error;
+        return await answer(request, remoteAddress);
+      } finally {
+        underWay.delete(one);
       }
     },
     async close() {

@@ -5,13 +5,7 @@ import { databaseLocation, openDatabase } from './database/open.ts';
 import { briefly } from './errors.ts';
 import { type Accounts, accountMigrations, createAccounts } from './features/accounts/index.ts';
 import { type Admin, adminMigrations, createAdmin } from './features/admin/index.ts';
-import {
-  type Audit,
-  assertHeadFile,
-  auditMigrations,
-  beginsAuditLog,
-  createAudit,
-} from './features/audit/index.ts';
+import { type Audit, auditMigrations, beginsAuditLog, createAudit } from './features/audit/index.ts';
 import { createEmailChange, type EmailChange, emailChangeMigrations } from './features/email-change/index.ts';
 import { createEmailLogin, type EmailLogin } from './features/email-login/index.ts';
 import { createHealth, type Health } from './features/health/index.ts';
@@ -130,7 +124,6 @@ export async function createCore(
   const oldNode = describeOldNode();
   if (oldNode !== undefined) throw new Error(oldNode);
   const read = readSettings(given);
-  await assertHeadFile(read);
   const log = options.log ?? createLog(read.LOG_LEVEL);
   const clock = options.clock ?? { now: () => new Date() };
   const db = await openDatabase({

@@ -66,7 +66,7 @@ function text(
 
 /** What is no address of IPv6 becomes part of a URL as it is. */
 function isHost(value: string): boolean {
-  return isIP(value) !== 0 || (/^[\p{L}\p{N}_.-]+$/u.test(value) && URL.canParse(`http://${value}`));
+  return isIP(value) !== 0 || (/^[\p{L}\p{M}\p{N}_.-]+$/u.test(value) && URL.canParse(`http://${value}`));
 }
 
 function isHttpOrigin(value: string): boolean {

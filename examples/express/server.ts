@@ -64,5 +64,9 @@ const server = app.listen(port, '127.0.0.1', () => {
 });
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => server.close(() => doorward.close()));
+  process.once(signal, () => {
+    // Side by side: a stream of revocations ends only when Doorward does.
+    server.close();
+    void doorward.close();
+  });
 }

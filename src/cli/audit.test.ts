@@ -9,6 +9,7 @@ import { beginCommand } from '../../test/support/command.ts';
 import { onEachDatabase } from '../../test/support/databases.ts';
 import { runCommand } from '../../test/support/hosted-commands.ts';
 import { DoorwardError } from '../errors.ts';
+import { assertHeadFile } from '../features/audit/index.ts';
 import { createTestDoorward } from '../testing/index.ts';
 import { writeParts } from './audit.ts';
 
@@ -175,11 +176,11 @@ onEachDatabase(
   { mainly: 'PostgreSQL' },
 );
 
-test('a file of the head that can never be written stops the start before anything is made', async () => {
+test('a file of the head that can never be written stops the server before anything is made, and no command', async () => {
   const folder = await mkdtemp(join(cwd, 'head-'));
   await writeFile(join(folder, 'file'), '');
-  const start = (AUDIT_HEAD_FILE: string) =>
-    runCommand(['services', 'create', 'billing'], {
+  const run = (AUDIT_HEAD_FILE: string, ...args: string[]) =>
+    runCommand(args, {
       cwd: folder,
       env: { DATABASE_URL: 'sqlite:new/doorward.db', AUDIT_HEAD_FILE },
     });
@@ -188,11 +189,14 @@ test('a file of the head that can never be written stops the start before anythi
     ['none/head', 'AUDIT_HEAD_FILE must be in a folder that is there and can be written (ENOENT)'],
     ['file/head', 'AUDIT_HEAD_FILE must be in a folder that is there and can be written (ENOTDIR)'],
   ] as const)
-    assert.deepEqual(await start(path), { code: 2, stdout: '', stderr: `doorward: ${line}\n` });
+    assert.deepEqual(await run(path, 'serve'), { code: 2, stdout: '', stderr: `doorward: ${line}\n` });
   assert.deepEqual(await readdir(folder), ['file']);
-  const { code, stderr } = await start('new/head');
+  const { code, stderr } = await run('new/head', 'services', 'create', 'billing');
   assert.deepEqual([code, stderr], [0, '']);
   assert.ok((await readdir(join(folder, 'new'))).includes('head'));
+  assert.equal((await run('none/head', 'services', 'list')).code, 0);
+  // What the start will make: the folder of secret.key.
+  await assertHeadFile({ AUDIT_HEAD_FILE: 'data/head', DATABASE_URL: 'postgres://127.0.0.1/none' });
 });
 
 test('an export for which there is no room names its file, and leaves nothing', async (t) => {

@@ -10,7 +10,7 @@ export function addSecretKey(program: Command): void {
     .helpCommand(false)
     .command('change')
     .description(
-      'Replace SECRET_KEY without signing anybody out. Stop every instance before, start them after; while one runs it refuses.',
+      'Replace SECRET_KEY without signing anybody out. Stop every instance before, start them after; it refuses where it sees one serving.',
     )
     .option(
       '--new-stdin',

@@ -73,6 +73,18 @@ test('a row that cannot be read fails those that ask for it, and nobody else', a
   }
 });
 
+test('where no row can be read it is not tried for each', async () => {
+  let reads = 0;
+  const find = shareReads<string>(10_000, async () => {
+    reads++;
+    throw new Error('no such column');
+  });
+  const keys = Array.from({ length: 500 }, (_, index) => `k${index}`);
+  const answers = await Promise.allSettled(keys.map(find));
+  assert.ok(answers.every(({ status }) => status === 'rejected'));
+  assert.ok(reads <= 61, `${reads} reads`);
+});
+
 test('a database that cannot serve fails those that share a read, and nobody else', async () => {
   const { reads, find } = startReads();
   const failing = Promise.allSettled([find('a'), find('b')]);

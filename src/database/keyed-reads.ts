@@ -1,6 +1,9 @@
 import { DoorwardError } from '../errors.ts';
 import { mayBeOfOneRow } from './database-errors.ts';
 
+/** How often a read that failed is made again, in parts: enough to find some rows among 500 that cannot be read. */
+const READS_OF_PARTS = 60;
+
 /** Keys in one read at most, and reads at once at most, so that those who wait gather. */
 const KEYS_PER_READ = 500;
 const KEYED_READS_AT_ONCE = 2;
@@ -70,23 +73,24 @@ export function shareReads<Row>(waitMs: number, readAll: (keys: string[]) => Pro
     const batch = takeBatch();
     underWay++;
     schedule();
-    await answer([...batch]);
+    await answer([...batch], { left: READS_OF_PARTS });
     underWay--;
     schedule();
   };
 
-  const answer = async (batch: (readonly [string, Lookup])[]): Promise<void> => {
+  const answer = async (batch: (readonly [string, Lookup])[], again: { left: number }): Promise<void> => {
     try {
       const rows = await readAll(batch.map(([key]) => key));
       for (const [key, lookup] of batch) lookup.resolve(rows.get(key));
     } catch (error) {
-      if (batch.length === 1 || !mayBeOfOneRow(error)) {
+      if (batch.length === 1 || !mayBeOfOneRow(error) || again.left <= 0) {
         for (const [, lookup] of batch) lookup.reject(error);
         return;
       }
+      again.left -= 2;
       const half = Math.ceil(batch.length / 2);
-      await answer(batch.slice(0, half));
-      await answer(batch.slice(half));
+      await answer(batch.slice(0, half), again);
+      await answer(batch.slice(half), again);
     }
   };
 

@@ -12,7 +12,7 @@ export function toPayload(
   body: ReadableStream<Uint8Array>,
   { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
 ): Readable {
-  const reader = body.getReader();
+  const reader = body.locked ? undefined : body.getReader();
   const cutOff = (code: CutOff, cause?: unknown) =>
     void payload.destroy(Object.assign(new Error('the body was cut off', { cause }), { code }));
   const abandon = () => cutOff('ECONNRESET', signal.reason);
@@ -24,7 +24,9 @@ export function toPayload(
         // A body that is in memory comes without a turn of the event loop, and would keep everybody else from having one.
         if (!isFirst) await nextTurn();
         isFirst = false;
+        if (reader === undefined) throw new Error('somebody else reads it');
         const { done, value } = await reader.read();
+        if (!done && !ArrayBuffer.isView(value)) throw new Error('a piece of it is no octets');
         this.push(done ? null : value);
       } catch (cause) {
         cutOff('ECONNRESET', cause);
@@ -33,7 +35,7 @@ export function toPayload(
     destroy(error, done) {
       clearTimeout(timer);
       signal.removeEventListener('abort', abandon);
-      reader.cancel(error).catch(() => {});
+      reader?.cancel(error).catch(() => {});
       done(error);
     },
   });

@@ -13,7 +13,7 @@ import { type HeldDatabase, holdSqlite, leaveWal, putInPlace, setLogsAside } fro
 import { openDatabase } from '../../database/open.ts';
 import { giveTo } from '../../database/ownership.ts';
 import { migrations } from '../../doorward.ts';
-import { createHeadFile } from '../../features/audit/index.ts';
+import { createHeadFile, verifyLog } from '../../features/audit/index.ts';
 import { findSecretKey } from '../../features/keys/index.ts';
 import {
   compareRestored,
@@ -156,15 +156,24 @@ async function settle(
   held: HeldDatabase | undefined,
   settings: RestoreSettings,
 ): Promise<{ settled: Settled; revived: Revived | undefined; findings: number }> {
-  const db = await openDatabase({ url: settingsOf(copy).DATABASE_URL });
-  const SECRET_KEY = await findSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL).finally(() =>
-    db.close(),
-  );
+  const { DATABASE_URL } = settingsOf(copy);
+  const db = await openDatabase({ url: DATABASE_URL });
+  let SECRET_KEY: string;
+  let findings: readonly unknown[] = [];
+  try {
+    SECRET_KEY = await findSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL);
+    // Before anything is written to it. What an older version made may have no such log yet.
+    if ((await db.pendingMigrations(migrations)).length === 0) {
+      const noFile = { AUDIT_HEAD_FILE: undefined, DATABASE_URL };
+      ({ findings } = await verifyLog({ db, settings: noFile }, SECRET_KEY));
+    }
+  } finally {
+    await db.close();
+  }
   const previous = isOurs(held) ? held : undefined;
   return withCore(
     async ({ kernel, accounts, audit, outbox }) => {
       await outbox.stop();
-      const { findings } = await audit.verify();
       const settled = await settleRestored({ kernel, accounts }, previous, { from: 'a backup' });
       await audit.acceptRestored();
       const revived = previous === undefined ? undefined : await compareRestored(kernel.db.read, previous);

@@ -18,7 +18,7 @@ export interface HeadFile {
   setAside(time: string): Promise<void>;
 }
 
-type HeadFileSettings = Pick<Settings, 'AUDIT_HEAD_FILE' | 'DATABASE_URL'>;
+export type HeadFileSettings = Pick<Settings, 'AUDIT_HEAD_FILE' | 'DATABASE_URL'>;
 
 /**
  * Before anything is made: a file that can never be written would leave the log without its protection, and only a warning
@@ -34,8 +34,8 @@ export async function assertHeadFile({
   if (stats?.isDirectory()) throw new SettingsError(['AUDIT_HEAD_FILE must be a file, and is a folder']);
   const folder = dirname(resolve(path));
   const location = databaseLocation(DATABASE_URL);
-  // The database makes it, and says what is wrong with it.
-  if (typeof location === 'object' && folder === dirname(location.path)) return;
+  // The start makes the folder of the database, or of secret.key, and says what is wrong with it.
+  if (folder === (typeof location === 'object' ? dirname(location.path) : resolve('data'))) return;
   await access(`${folder}/.`, constants.W_OK | constants.X_OK).catch(({ code }) => {
     throw new SettingsError([
       `AUDIT_HEAD_FILE must be in a folder that is there and can be written (${code})`,

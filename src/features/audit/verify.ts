@@ -6,7 +6,7 @@ import { type Anchor, anchorsOf, type ChainCheck, createChainCheck } from './cha
 import { checkpointsKept, hashStatement } from './checkpoint.ts';
 import { chainNumbers } from './event.ts';
 import { createTally, type Tally, type Verification } from './findings.ts';
-import { createHeadFile, type HeadFile } from './head-file.ts';
+import { createHeadFile, type HeadFile, type HeadFileSettings } from './head-file.ts';
 import { readKeptCheckpoint } from './kept-checkpoint.ts';
 import { createSeal, openStatement, readCheckpoint, type Seal } from './seal.ts';
 import {
@@ -28,7 +28,7 @@ const batchSize = 500;
  * are checked. `checkpoint` is one that somebody kept.
  */
 export async function verifyLog(
-  { db, settings }: Pick<Kernel, 'db' | 'settings'>,
+  { db, settings }: Pick<Kernel, 'db'> & { settings: HeadFileSettings },
   secretKey: string,
   {
     checkpoint: elsewhere,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import type { Database, Transaction } from '../../database/database.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
-import { readOrMakeSecretKey, readPendingSecretKey, readSecretKeys } from './secret-key.ts';
+import { makeSecretKeyFile, readPendingSecretKey, readSecretKey, readSecretKeys } from './secret-key.ts';
 import { decryptUnder, encryptUnder } from './signing-key.ts';
 import {
   listFormerSecretKeys,
@@ -69,8 +69,17 @@ export async function settleSecretKey(
   if (given !== undefined) return given;
   // Asked before the file is read: whoever noted one had made the file.
   const isNew = (await readSecretKeyFingerprint(db.read)) === undefined;
-  const secretKey = readOrMakeSecretKey(databaseUrl, isNew);
-  if (secretKey === undefined) throw noSecretKey();
+  const kept = readSecretKey(databaseUrl);
+  if (kept !== undefined) return kept;
+  if (!isNew) throw noSecretKey();
+  const { secretKey, remove } = makeSecretKeyFile(databaseUrl);
+  try {
+    await db.transaction((tx) => assertSecretKey(tx, secretKey));
+  } catch (error) {
+    // Another start was first, which keeps its own in another folder.
+    if (error instanceof SecretKeyMismatchError) remove();
+    throw error;
+  }
   return secretKey;
 }
 

@@ -43,17 +43,20 @@ function readSecret(file: string): string | undefined {
   return secret;
 }
 
+/** The secret in `secret.key`; undefined when it is not there. */
+export function readSecretKey(databaseUrl: string): string | undefined {
+  const file = secretKeyFile(databaseUrl);
+  return file === undefined ? undefined : readSecret(file);
+}
+
 /**
- * The secret in `secret.key`, which is made (mode 0600) when it is not there and `mayMake`; undefined when it may not. A
- * database in memory gets one that dies with the process.
+ * Makes `secret.key` (mode 0600), unless another process does. `remove` takes it away again, if it was made here. A database in
+ * memory gets a secret that dies with the process.
  */
-export function readOrMakeSecretKey(databaseUrl: string, mayMake: boolean): string | undefined {
+export function makeSecretKeyFile(databaseUrl: string): { secretKey: string; remove(): void } {
   const made = makeSecretKey();
   const file = secretKeyFile(databaseUrl);
-  if (file === undefined) return made;
-  const existing = readSecret(file);
-  if (existing !== undefined || !mayMake) return existing;
-
+  if (file === undefined) return { secretKey: made, remove() {} };
   makeFolderOf(file);
   // Written whole under another name and then linked: of several processes that start together one secret wins, and
   // nobody reads half of one.
@@ -65,7 +68,13 @@ export function readOrMakeSecretKey(databaseUrl: string, mayMake: boolean): stri
   } finally {
     unlinkSync(draft);
   }
-  return readSecret(file) ?? made;
+  const secretKey = readSecret(file) ?? made;
+  return {
+    secretKey,
+    remove() {
+      if (secretKey === made) unlinkSync(file);
+    },
+  };
 }
 
 /** The secrets in `secret.key` and in the file of a change that was not finished, those that are there. */
