@@ -65,7 +65,9 @@ function report(t: TestContext, writers: readonly Writers[], rounds: number): vo
     `DOORWARD_SEED=${seed}: ${sum('acknowledged')} writes acknowledged, ${sum('unanswered')} without an answer, ` +
       `of which ${sum('appliedUnanswered')} were made; ${attempts} times somebody with no right tried, in vain`,
   );
-  assert.ok(sum('acknowledged') >= 4 * rounds && sum('unanswered') >= rounds / 5, 'too little happened');
+  // In a single round all that was asked may have been answered by chance.
+  const leastUnanswered = Math.floor(rounds / 5);
+  assert.ok(sum('acknowledged') >= 4 * rounds && sum('unanswered') >= leastUnanswered, 'too little happened');
 }
 
 onEachDatabase(({ createUrl }) => {
