@@ -25,7 +25,9 @@ export async function prepareLogins(
   const DATABASE_URL = await database.createUrl();
   const settings = { DATABASE_URL, LOG_LEVEL: 'silent', ...more };
   const server = await startChild('doorward-server.ts', settings);
-  const { users } = await server.ask<{ users: { email: string; password: string; token: string }[] }>({
+  const { users } = await server.ask<{
+    users: { id: number; email: string; password: string; token: string }[];
+  }>({
     do: 'sign in',
     users: count,
   });
@@ -35,7 +37,7 @@ export async function prepareLogins(
   const body = new URLSearchParams({ username: user.email, password: user.password }).toString();
   const headers = [{ 'content-type': 'application/x-www-form-urlencoded' }];
   const logins = { do: 'flood', method: 'POST', url: `${url}/auth/login`, headers, body, connections };
-  return { server, url, user, logins };
+  return { server, url, user, logins, databaseUrl: DATABASE_URL };
 }
 
 /** `POST /auth/login` against the hash alone. */
@@ -71,42 +73,83 @@ export async function login(database: BenchDatabase, rounds: number): Promise<Ro
   ];
 }
 
-/** What logins that take every hash slot do to everybody else, and to the memory. */
+/**
+ * What logins that take every hash slot do to everybody else, and to the memory. In each round the same is done to a bare
+ * server that computes the same hashes, one at a time: what the machine itself does to whoever waits beside a hash.
+ */
 export async function underLogins(database: BenchDatabase, rounds: number): Promise<Row[]> {
-  const { server, url, user, logins } = await prepareLogins(database, { users: connections, connections });
+  const { server, url, user, logins, databaseUrl } = await prepareLogins(database, {
+    users: connections,
+    connections,
+  });
+  const stored = await hash(user.password, { memoryCost: 65_536, timeCost: 3, parallelism: 4 });
+  const bare = await startChild('bare-server.ts', {
+    url: databaseUrl,
+    poolSize: 10,
+    log: false,
+    hash: stored,
+  });
+  const bareUrl = (await bare.ask<{ url: string }>({ do: 'listen' })).url;
   const [client, flooder] = [await startChild('client.ts'), await startChild('client.ts')];
-  const headers = { authorization: `Bearer ${user.token}` };
-  const drip = (length: number) =>
-    client.ask<Dripped>({ do: 'drip', url: `${url}/auth/me`, headers, perSecond: 200, seconds: length });
-  await drip(3);
+  const ours = { url, headers: { authorization: `Bearer ${user.token}` } };
+  const peer = { url: bareUrl, headers: { 'x-user-id': String(user.id) } };
+  const drip = (side: typeof ours | typeof peer, length: number) =>
+    client.ask<Dripped>({
+      do: 'drip',
+      url: `${side.url}/auth/me`,
+      headers: side.headers,
+      perSecond: 200,
+      seconds: length,
+    });
+  await drip(peer, 3);
+  await drip(ours, 3);
   const idleRss = (await server.ask<Usage>({ do: 'usage' })).rssMb;
-  const seen: { idle: Dripped; busy: Dripped }[] = [];
   let peakRss = 0;
-  for (let round = 0; round < rounds; round++) {
-    const idle = await drip(6);
-    const flood = flooder.ask<Flooded>({ ...logins, seconds: 8 });
-    await sleep(1000);
-    const pending = drip(6);
+  const watchMemory = async () => {
     for (let sample = 0; sample < 50; sample++) {
       peakRss = Math.max(peakRss, (await server.ask<Usage>({ do: 'usage' })).rssMb);
       await sleep(100);
     }
+  };
+  const measure = async (side: typeof ours | typeof peer) => {
+    const idle = await drip(side, 6);
+    const flood = flooder.ask<Flooded>({ ...logins, url: `${side.url}/auth/login`, seconds: 8 });
+    await sleep(1000);
+    const pending = drip(side, 6);
+    if (side === ours) await watchMemory();
     const busy = await pending;
     if ((await flood).failed + busy.failed + idle.failed > 0) throw new Error('requests failed');
-    seen.push({ idle, busy });
-  }
-  for (const child of [client, flooder, server]) await child.stop();
-  const middle = (when: 'idle' | 'busy', key: 'p50' | 'p99') =>
-    median(seen.map((one) => one[when][key])).toFixed(2);
+    return { idle, busy };
+  };
+  const seen: { ours: Measured; bare: Measured }[] = [];
+  for (let round = 0; round < rounds; round++)
+    seen.push({ bare: await measure(peer), ours: await measure(ours) });
+  for (const child of [client, flooder, bare, server]) await child.stop();
+  const middle = (side: 'ours' | 'bare', when: 'idle' | 'busy', key: 'p50' | 'p99') =>
+    median(seen.map((one) => one[side][when][key])).toFixed(2);
+  const growth = (side: 'ours' | 'bare') =>
+    median(seen.map((one) => one[side].busy.p99 / one[side].idle.p99));
+  const p99s = (side: 'ours' | 'bare') =>
+    `p99 ${middle(side, 'busy', 'p99')} : ${middle(side, 'idle', 'p99')} ms, p50 ${middle(side, 'busy', 'p50')} : ` +
+    `${middle(side, 'idle', 'p50')} ms`;
   return [
     {
       what: `p99 of GET /auth/me during logins : idle, ${database.name}`,
-      seen: median(seen.map(({ idle, busy }) => busy.p99 / idle.p99)),
+      seen: growth('ours'),
       unit: 'x',
       limit: { atMost: 3 },
-      note:
-        `p99 ${middle('busy', 'p99')} : ${middle('idle', 'p99')} ms, p50 ${middle('busy', 'p50')} : ` +
-        `${middle('idle', 'p50')} ms, at 200 requests a second`,
+      note: `${p99s('ours')}, at 200 requests a second`,
+    },
+    {
+      what: `the same of the bare server, ${database.name}`,
+      seen: growth('bare'),
+      unit: 'x',
+      note: p99s('bare'),
+    },
+    {
+      what: `p99 during logins : the bare server's, ${database.name}`,
+      seen: median(seen.map((one) => one.ours.busy.p99 / one.bare.busy.p99)),
+      unit: 'x',
     },
     {
       what: `memory during logins, ${database.name}`,
@@ -116,4 +159,9 @@ export async function underLogins(database: BenchDatabase, rounds: number): Prom
       note: `idle ${idleRss.toFixed(0)} MB, 64 MiB for each of ${slots} at once, and 50 MB`,
     },
   ];
+}
+
+interface Measured {
+  idle: Dripped;
+  busy: Dripped;
 }
