@@ -140,7 +140,13 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(settingRoutes(core.settingsView));
   app.register(statusRoutes(core.status));
   app.register(statisticsRoutes(core.statistics));
-  core.status.instances.join();
+  app.addHook('onReady', (done) => {
+    const { log } = core.kernel;
+    core.status.instances
+      .join()
+      .catch((error) => log.warn({ err: error }, 'telling others of the start failed'));
+    done();
+  });
   app.register(serviceRoutes(core.sessions));
   if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));
   app.register(userSessionRoutes(core.sessions, core.admin.find));

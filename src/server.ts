@@ -48,10 +48,6 @@ export async function startServer(
     // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node's own 417 has no shape.
     app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
     const url = await app.listen({ host, port, listenTextResolver: () => 'listening' });
-    // Others need not wait for the first turn of the timer; it only tells.
-    doorward.status.instances
-      .beat()
-      .catch((error) => doorward.kernel.log.warn({ err: error }, 'telling others of the start failed'));
     announce(`Doorward listens on ${url}, documentation at ${url}/docs`);
     if (metricsUrl !== undefined) announce(`Metrics at ${metricsUrl}`);
     const token = await doorward.admin.setupToken();

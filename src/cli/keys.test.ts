@@ -195,8 +195,7 @@ onEachDatabase(
       const old = await readFile(file, 'utf8');
       const db = await openDatabase({ url: DATABASE_URL });
       const server = createInstances({ db });
-      server.join();
-      await server.beat();
+      await server.join();
       const refused = await run(['secret-key', 'change']);
       assert.equal(refused.code, 1);
       assert.match(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { onInstances } from '../support/instances.ts';
+import { eventually } from '../verify/feed-server.ts';
 
 interface Listed {
   id: string;
@@ -22,8 +23,11 @@ onInstances('instances see each other, and miss those that are gone', async (s) 
     alone.instances.map(({ id, is_current }) => [id, is_current]),
     [[alone.instance.id, true]],
   );
-  await a.doorward.status.instances.beat();
   const b = await s.open();
+  await eventually(
+    'the other one is seen without its timer',
+    async () => (await statusOf(a)).instances.length === 2,
+  );
   await b.doorward.status.instances.beat();
   await b.doorward.status.instances.beat();
   const [fromA, fromB] = [await statusOf(a), await statusOf(b)];

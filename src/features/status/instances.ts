@@ -14,8 +14,8 @@ export interface ListedInstance extends InstanceRow {
 /** The processes that serve on one database. All times are by the database's clock, whatever theirs say. */
 export interface Instances {
   readonly id: string;
-  /** From now on this one is seen: it serves requests. */
-  join(): void;
+  /** From now on this one is seen: it serves requests. Others need not wait for the first turn of the timer. */
+  join(): Promise<void>;
   /** Tells the others that this one runs, and removes those that are gone. To be called several times a minute. */
   beat(): Promise<void>;
   /** Takes this one off the list. */
@@ -28,6 +28,8 @@ export function createInstances({ db }: Pick<Kernel, 'db'>): Instances {
   const id = randomUUID();
   const begunMs = performance.now();
   let state: 'outside' | 'joined' | 'left' = 'outside';
+  /** The last of them, so that none puts this instance back on the list that it has left. */
+  let lastBeat: Promise<unknown> = Promise.resolve();
 
   /** How this instance is at `now`. The time of its start is told once and then the same. */
   let startedAt: string | undefined;
@@ -37,22 +39,28 @@ export function createInstances({ db }: Pick<Kernel, 'db'>): Instances {
   }
   const goneSince = (now: Date) => new Date(now.getTime() - goneAfterMs).toISOString();
 
+  async function beat(): Promise<void> {
+    if (state !== 'joined') return;
+    const done = db.transaction(async (tx) => {
+      const now = await readNow(db, tx);
+      await putInstance(tx, describe(now));
+      await deleteUnseen(tx, goneSince(now));
+    });
+    lastBeat = done.catch(() => {});
+    await done;
+  }
+
   return {
     id,
     join() {
       state = 'joined';
+      return beat();
     },
-    async beat() {
-      if (state !== 'joined') return;
-      await db.transaction(async (tx) => {
-        const now = await readNow(db, tx);
-        await putInstance(tx, describe(now));
-        await deleteUnseen(tx, goneSince(now));
-      });
-    },
+    beat,
     async leave() {
       if (state !== 'joined') return;
       state = 'left';
+      await lastBeat;
       await db.transaction((tx) => deleteInstance(tx, id));
     },
     async list() {
