@@ -14,7 +14,11 @@ export interface Child {
 }
 
 /** How `npm start` runs Node. */
-export const startFlags = manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
+const startWords = manifest.scripts.start.split(' ').slice(1);
+export const startFlags = startWords.slice(
+  0,
+  startWords.findIndex((word) => !word.startsWith('-')),
+);
 
 /** Starts a file of this folder. Its log goes nowhere, but is written. */
 export async function startChild(file: string, argument: object = {}): Promise<Child> {

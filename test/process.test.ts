@@ -306,6 +306,33 @@ describe('signals', () => {
     assert.equal(await server.ended, 1);
     await cut;
   });
+
+  test('below npm, whose shell keeps a signal to itself, it ends in order when that shell has ended', async (t) => {
+    const shell = spawn(
+      'sh',
+      ['-c', '"$0" "$@"; exit', process.execPath, main, 'serve', '--end-with-parent'],
+      {
+        cwd: await emptyFolder(),
+        env: { ...programEnv, ...testSettings, ...env, PORT: '0' },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    t.after(() => shell.stdout.destroy());
+    let output = '';
+    for await (const chunk of shell.stdout.iterator({ destroyOnReturn: false })) {
+      output += chunk;
+      if (output.includes('listens on')) break;
+    }
+    const [, url = ''] = /listens on (\S+),/.exec(output) ?? [];
+    const login = beginLogin(url);
+    await once(login.sending, 'continue');
+    shell.kill('SIGTERM');
+    await untilRefused(url);
+    login.finish();
+    assert.equal((await login.answer).statusCode, 401);
+    // Its end is the server's, which writes to the same pipe.
+    await textOf(shell.stdout);
+  });
 });
 
 describe('standard output on a full disk', { skip: !existsSync('/dev/full') }, () => {

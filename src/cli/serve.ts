@@ -14,12 +14,16 @@ const exitAfterMs = 9_700;
 const lastLinesMs = 200;
 /** npm passes on the Ctrl-C that the terminal has told us of already. */
 const sameSignalMs = 500;
+/** Short enough that who stops `npm start` and starts it again finds the port free. */
+const parentCheckMs = 100;
 
 export function addServe(program: Command): void {
   program
     .command('serve')
     .description('Serve on HOST and PORT until SIGTERM or SIGINT.')
-    .action(async () => {
+    .option('--end-with-parent', 'End also when the process that started it has ended, as below npm.')
+    .action(async ({ endWithParent }: { endWithParent?: true }) => {
+      const parent = process.ppid;
       // Loading makes much short-lived garbage, for which V8 would enlarge its young generation and keep it: some 15 MB
       // more for an idle process. It may grow as usual once there are requests.
       setFlagsFromString('--semi-space-growth-factor=1');
@@ -40,7 +44,8 @@ export function addServe(program: Command): void {
       const announce = (line: string) => output.write(`${line}\n`);
       const starting = startServer(given, announce, { settingSources, log });
       const end: End = (exitCode) => stopAndExit(starting, output, exitCode);
-      exitOnSignals(end);
+      const endInOrder = exitOnSignals(end);
+      if (endWithParent === true) onParentEnd(parent, endInOrder);
       exitOnCrash(log, end);
       await starting;
       setFlagsFromString('--semi-space-growth-factor=2');
@@ -49,19 +54,32 @@ export function addServe(program: Command): void {
 
 type End = (exitCode: number) => void;
 
-/** Ends in order at the first SIGTERM or SIGINT, with exit code 0; at once at the second, with 1. */
-function exitOnSignals(end: End): void {
+/**
+ * Ends in order at the first SIGTERM or SIGINT, with exit code 0; at once at the second, with 1. Returns what ends in order
+ * for another reason, unless it ends already.
+ */
+function exitOnSignals(end: End): () => void {
   let firstAt: number | undefined;
-  const onSignal = () => {
-    if (firstAt !== undefined) {
-      if (performance.now() - firstAt > sameSignalMs) process.exit(1);
-      return;
-    }
+  const endInOrder = () => {
+    if (firstAt !== undefined) return;
     firstAt = performance.now();
     end(0);
   };
+  const onSignal = () => {
+    if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) process.exit(1);
+    endInOrder();
+  };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  return endInOrder;
+}
+
+/**
+ * npm gives a signal to the shell between it and us, which may end without passing it on (dash does): we would be left, and
+ * hold the port. An orphan has another parent.
+ */
+function onParentEnd(parent: number, act: () => void): void {
+  setInterval(() => process.ppid !== parent && act(), parentCheckMs).unref();
 }
 
 /** After what nobody caught, no promise about the state of this process holds: it is logged, and the process ends. */
