@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import chromium from '@sparticuz/chromium';
@@ -70,6 +70,15 @@ export async function startChromium({
   };
 }
 
+/** The package's own looks in folders of the machine alone, and without any font Chromium ends. The cache is in HOME. */
+const fontsConf = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+</fontconfig>
+`;
+
 /**
  * Unpacks the browser once. The package would do it in the machine's temporary folder and take whatever lies there
  * under that name, another process's half of one included; here it gets its name when it is whole.
@@ -83,6 +92,7 @@ async function unpackChromium(): Promise<string> {
   process.env.TMPDIR = draft;
   try {
     await chromium.executablePath();
+    await writeFile(join(draft, 'fonts', 'fonts.conf'), fontsConf);
   } finally {
     if (TMPDIR === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = TMPDIR;
