@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { createDoorward } from './app.ts';
@@ -203,6 +204,27 @@ test('fetch: a body that cannot be read, or is no octets, is a bad request', asy
       [400, { detail: 'Bad request', code: 'bad_request' }],
     );
   }
+});
+
+test('close: an answer that is still being read is sent whole', async (t) => {
+  const doorward = await open(t);
+  const pieces = Array.from({ length: 40 }, () => Buffer.alloc(65_536));
+  await doorward.app((app) => void app.get('/large', async () => Readable.from(pieces)));
+  const { body } = await doorward.fetch(new Request(url('/large')));
+  const reader = body?.getReader();
+  let size = 0;
+  const read = async () => {
+    const { value } = (await reader?.read()) ?? {};
+    size += value?.length ?? 0;
+    return value !== undefined;
+  };
+  await read();
+  const closed = doorward.close();
+  await sleep(100);
+  assert.ok(await doorward.kernel.db.ping().then(() => true));
+  while (await read());
+  await closed;
+  assert.equal(size, 40 * 65_536);
 });
 
 test('close waits for nobody who went away', async () => {

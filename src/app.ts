@@ -118,8 +118,15 @@ export function serve(core: Core): Doorward {
     // A reader that stops before the end is a client that went away.
     stream.once('close', () => answer.raw.res.destroy());
     signal.addEventListener('abort', () => stream.destroy());
-    // Of what was refused no more is read.
-    for (const end of ['finish', 'close']) answer.raw.res.once(end, () => body?.destroy());
+    const { res } = answer.raw;
+    if (!res.writableEnded) underWay.add(res);
+    for (const end of ['finish', 'close']) {
+      res.once(end, () => {
+        underWay.delete(res);
+        // Of what was refused no more is read.
+        body?.destroy();
+      });
+    }
     return new Response(isEmpty ? null : toBody(stream), { status: answer.statusCode, headers });
   }
 

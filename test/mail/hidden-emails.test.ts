@@ -213,6 +213,24 @@ journey('an address that is kept for another account looks free', async (open) =
   assert.equal(await doorward.accounts.findByEmail(known), undefined);
 });
 
+journey(
+  'a change of the email, without a mail server too, answers taken and free addresses alike',
+  async (open) => {
+    const j = await openHidden(open);
+    const mailbox = await openMailbox(j);
+    await j.signIn({ email: known });
+    const { access_token: token, email } = await j.signIn();
+    const ask = async (to: string) => {
+      const { status, body } = await j.request('PATCH', '/auth/me', { token, json: { email: to } });
+      return { status, ...body, pending_email: body.pending_email === to };
+    };
+    const [taken, free] = [await ask(known), await ask(fresh)];
+    assert.deepEqual(taken, free);
+    assert.deepEqual([free.status, free.email, free.pending_email], [200, email, true]);
+    assert.equal((await mailbox.list(fresh, 'change_email')).length, 1);
+  },
+);
+
 journey("the export does not tell whether an address that one asked for is somebody's", async (open) => {
   // Nobody answers there, and the mails wait.
   const j = await openHidden(open, { MAIL_URL: 'smtp://127.0.0.1:9' });

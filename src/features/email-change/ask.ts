@@ -47,7 +47,9 @@ export async function changeOwn(
       return changed;
     });
   }
-  if (settings.MAIL_URL === undefined) return accounts.change(user.id, changes, 'owner');
+  // With HIDE_REGISTERED_EMAILS it is confirmed in any case: what takes effect at once tells whether the address was free.
+  if (settings.MAIL_URL === undefined && settings.HIDE_REGISTERED_EMAILS === 'off')
+    return accounts.change(user.id, changes, 'owner');
 
   const ask = (confirm: (tx: Transaction) => Promise<void>) =>
     askForChange(kernel, features, owner, { ...changes, email }, confirm);
