@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { withSettingsTable } from '../scripts/write-settings-table.ts';
+import { auditKinds } from '../src/audit-kinds.ts';
 import { failures } from '../src/errors.ts';
 import { settingNames } from '../src/settings.ts';
 import { createTestDoorward } from '../src/testing/index.ts';
@@ -62,6 +63,13 @@ describe('the documentation', () => {
         page,
       );
     }
+  });
+
+  it('lists every kind of audit event, and no other', () => {
+    const [, table = ''] =
+      /\| kinds \| what \|\n([\s\S]*?)\n\n/.exec(read('src/features/audit/README.md')) ?? [];
+    const listed = table.split('\n').flatMap((row) => row.split(' | ')[0]?.match(/[a-z_]+\.[a-z_]+/g) ?? []);
+    assert.deepEqual(listed.sort(), Object.keys(auditKinds).sort());
   });
 
   it('names every route, in the README and in the page of one feature', async () => {
