@@ -279,6 +279,15 @@ onEachDatabase(({ name, createReadyUrl }) => {
       if (metric.startsWith('doorward_'))
         assert.ok(operations.includes(`\`${metric}\``), `${metric} is not told`);
     }
+    for (const [, metric, label = '', told = ''] of operations.matchAll(
+      /^\| `(doorward_\w+)` \| `(result|budget|outcome|state)` \| (.*) \|$/gm,
+    )) {
+      const values = page.samples
+        .filter((sample) => sample.name === metric)
+        .map(({ labels }) => labels[label]);
+      const named = [...told.matchAll(/`(\w+)`/g)].map(([, value]) => value);
+      assert.deepEqual(named.sort(), values.sort(), metric);
+    }
   });
 });
 
