@@ -31,6 +31,12 @@ describe('the documentation', () => {
     }
   });
 
+  it('has each feature in the tree of the architecture', () => {
+    const [, tree = ''] = /^ {2}features\/\n((?: {4}.*\n)*)/m.exec(read('docs/architecture.md')) ?? [];
+    const named = [...tree.matchAll(/^ {4}([a-z-]+)\//gm)].map(([, name]) => name);
+    assert.deepEqual(named.sort(), features.sort());
+  });
+
   it('names every setting, in the table that is made from the settings and in a page of a feature or operations', () => {
     assert.equal(withSettingsTable(readme), readme, 'run node scripts/write-settings-table.ts');
     const all = [...featurePages, 'docs/operations.md'].map(read).join('\n');
