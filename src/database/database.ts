@@ -107,7 +107,7 @@ export interface Database {
   ): (tx: Transaction, parameters: readonly (readonly unknown[])[]) => Promise<void>;
 
   /**
-   * A prepared read by one text key, for the one query that every authenticated request makes. `query` is a SELECT
+   * A prepared read by one text key, for what every authenticated request and every refresh reads. `query` is a SELECT
    * with `key_placeholder` where the key stands, as `... where sessions.id = key_placeholder`, and must return the
    * key as column `lookup_key`. The lookups that arrive in one turn of the event loop are carried out together.
    */
