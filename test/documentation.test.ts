@@ -106,6 +106,15 @@ describe('the documentation', () => {
     assert.deepEqual(named.sort(), commands.sort());
   });
 
+  it('says of each runtime dependency why it is there', () => {
+    const { dependencies } = JSON.parse(read('package.json'));
+    const table = read('docs/decisions/dependencies.md').match(/^\| `.*/gm) ?? [];
+    const named = table.flatMap((row) =>
+      [...(row.split(' | ')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+    );
+    assert.deepEqual(named.sort(), Object.keys(dependencies).sort());
+  });
+
   it('links to what exists', () => {
     for (const page of pages) {
       for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
