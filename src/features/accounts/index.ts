@@ -21,7 +21,7 @@ import { lockRecipient, withHolder } from './recipient.ts';
 import { signUp } from './sign-up.ts';
 import { findUser, findUserByEmailKey, hasAdmin, type User } from './store.ts';
 
-export type { AccountChanges, AccountSteps } from './change.ts';
+export type { AccountChanges } from './change.ts';
 export type { NewAccount, PreparedAccount } from './create.ts';
 export { requireEmailAddress, requireLocale } from './create.ts';
 export type { LifeCycle } from './describe-life.ts';

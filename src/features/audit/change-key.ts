@@ -7,7 +7,7 @@ import { createSeal } from './seal.ts';
 import { listChains, replaceChain } from './store.ts';
 
 /** The audit log's part of a change of SECRET_KEY. */
-export interface AuditKeyChange {
+interface AuditKeyChange {
   /** Seals the heads anew, records the change and signs a checkpoint with the new key. */
   inTransaction(tx: Transaction): Promise<void>;
   /** Once that is committed: writes AUDIT_HEAD_FILE. Left out, the next checkpoint does. */

@@ -14,7 +14,7 @@ import { findNewestCheckpoint, findOldestTime, listChains } from './store.ts';
 import { createVerifier, type Verifier } from './verification.ts';
 import { verifyLog } from './verify.ts';
 
-export { type AuditKeyChange, createAuditKeyChange } from './change-key.ts';
+export { createAuditKeyChange } from './change-key.ts';
 export { type AuditEvent, readTime } from './event.ts';
 export type { Finding, FindingCode, Verification } from './findings.ts';
 export { assertHeadFile, createHeadFile } from './head-file.ts';
@@ -22,7 +22,7 @@ export type { EventPage } from './list.ts';
 export { auditMigrations, beginsAuditLog } from './migrations.ts';
 export { auditRoutes } from './routes.ts';
 export { verifyLog } from './verify.ts';
-export { type ExportToVerify, verifyExport } from './verify-export.ts';
+export { verifyExport } from './verify-export.ts';
 
 /** The audit log of an instance. */
 export interface Audit {

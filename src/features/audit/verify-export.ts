@@ -6,7 +6,7 @@ import { readKeptCheckpoint } from './kept-checkpoint.ts';
 import { type ExportedChain, openStatement } from './seal.ts';
 
 /** An export to check, line by line, and what is known of where it comes from. */
-export interface ExportToVerify {
+interface ExportToVerify {
   readonly lines: AsyncIterable<string> | Iterable<string>;
   /** The key that must have signed it; its own is believed otherwise. */
   readonly publicKey?: string | undefined;

@@ -15,7 +15,6 @@ import { type ShownInvitation, showInvitation } from './show.ts';
 import { findInvitationTo, listInvitationsBy } from './store.ts';
 import { deleteOverInvitations, forgetSettled, settleInvitation, withdrawInvitation } from './withdraw.ts';
 
-export type { NewInvitation } from './create.ts';
 export type { ReadInvitation } from './invitation.ts';
 export type { InvitationPage } from './list.ts';
 export { invitationMigrations } from './migrations.ts';

@@ -66,7 +66,7 @@ const honouredMs = (settings: { ACCESS_TOKEN_EXPIRE_MINUTES: number }) =>
   settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60_000 + withdrawalMarginMs;
 
 /** Whether every token that a stored key signed has expired at `now`, because another one has signed for so long. */
-export function isSpent(
+function isSpent(
   row: SigningKeyRow,
   stored: readonly SigningKeyRow[],
   settings: { ALGORITHM: SigningAlgorithm; ACCESS_TOKEN_EXPIRE_MINUTES: number },

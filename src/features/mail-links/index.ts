@@ -9,9 +9,8 @@ import { deleteExpiredLinks, deleteLinks, describeLinks, type LinkPurpose, type 
 
 export { digestBrowser } from './digests.ts';
 export { mailLinkMigrations } from './migrations.ts';
-export type { MintedLink, NewLink } from './mint.ts';
 export type { Proof, Shown } from './redeem.ts';
-export type { LinkPurpose, MailLink } from './store.ts';
+export type { LinkPurpose } from './store.ts';
 
 /** Links and codes that go out in mails, each good for one thing, once. */
 export interface MailLinks {

@@ -34,9 +34,8 @@ import {
 export type { NewMail } from './enqueue.ts';
 export type { OutboxMail, OutboxPage, ReadMail } from './list.ts';
 export { outboxMigrations } from './migrations.ts';
-export type { AskedMail, PreparedMail, Preparer } from './prepare.ts';
+export type { Preparer } from './prepare.ts';
 export { outboxRoutes } from './routes.ts';
-export type { MailSecret } from './secret.ts';
 export { goodbyes } from './send.ts';
 export { type SmtpLimits, smtpLimits } from './smtp.ts';
 

@@ -8,12 +8,12 @@ import { type MailSecret, sealSecret } from './secret.ts';
 import { changeAsked, deleteAsked, findMail, listDue, type OutboxRow } from './store.ts';
 
 /** A mail that waits for its link. */
-export interface AskedMail extends NewMail {
+interface AskedMail extends NewMail {
   readonly id: number;
 }
 
 /** What a mail is to say, and to whom. */
-export interface PreparedMail extends Omit<NewMail, 'kind'> {
+interface PreparedMail extends Omit<NewMail, 'kind'> {
   readonly secret: MailSecret;
   /** When the link stops working; the mail is not sent after that. */
   readonly expires_at: string;

@@ -24,14 +24,13 @@ import {
 import { type IssuedTokens, issueTokens } from './tokens.ts';
 import { createVerifyAccess } from './verify-access.ts';
 
-export type { Authenticated } from './authenticate.ts';
 export { readDevice } from './device.ts';
 export type { LoggedIn } from './login.ts';
 export { sessionMigrations } from './migrations.ts';
-export type { Client, OpenedSession } from './open.ts';
+export type { Client } from './open.ts';
 export { answerLogin, sessionRoutes, TokenAnswer, TransportQuery, userSessionRoutes } from './routes.ts';
 export type { SessionRow } from './store.ts';
-export { type IssuedTokens, type TokenResponse, tokenParties } from './tokens.ts';
+export { type TokenResponse, tokenParties } from './tokens.ts';
 
 export interface Sessions {
   /** See `login.ts`. */

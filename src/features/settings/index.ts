@@ -1,2 +1,2 @@
-export { createSettingsView, type KnownSources, type ListedSetting, type SettingsView } from './list.ts';
+export { createSettingsView, type KnownSources, type SettingsView } from './list.ts';
 export { settingRoutes } from './routes.ts';

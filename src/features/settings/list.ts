@@ -9,7 +9,7 @@ export type SettingSource = (typeof settingSources)[number];
 export type KnownSources = ReadonlyMap<string, 'environment' | 'file'>;
 
 /** A setting as administrators see it. */
-export interface ListedSetting {
+interface ListedSetting {
   readonly name: string;
   readonly description: string;
   readonly accepts: string;

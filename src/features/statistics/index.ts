@@ -36,7 +36,7 @@ export interface Statistics {
 }
 
 /** The most days that are looked back on. */
-export const mostDays = 365;
+const mostDays = 365;
 /** By then every transaction of the day is committed, and every instance has written who was active. */
 const countAfterMs = 5 * 60_000;
 /** How old the counts of today may be. */
