@@ -227,6 +227,39 @@ test('close: an answer that is still being read is sent whole', async (t) => {
   assert.equal(size, 40 * 65_536);
 });
 
+test('handler: a body that a parser before us has read is told at once, and in the log', async (t) => {
+  const logged: unknown[] = [];
+  const quiet = () => {};
+  const error = (_fields: object, message: string) => void logged.push(message);
+  const log = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error, fatal: quiet, child: () => log };
+  const doorward = await createDoorward({ DATABASE_URL: 'sqlite::memory:' }, { log });
+  t.after(() => doorward.close());
+  const server = createServer(async (request, response) => {
+    for await (const _piece of request);
+    doorward.handler(request, response);
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const ask = (path: string, init: RequestInit) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers: { connection: 'close' } });
+  const answer = await ask('/auth/login', { method: 'POST', body: new URLSearchParams({ username: 'a' }) });
+  assert.deepEqual([answer.status, (await answer.json()).code], [500, 'internal_error']);
+  assert.match(String(logged), /body parser before Doorward/);
+  assert.equal((await ask('/auth/logout', { method: 'POST' })).status, 401);
+});
+
+test('mount: what fetch serves, and where', async (t) => {
+  const settings = { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' };
+  const doorward = await createDoorward(settings, { mount: { prefix: '/api/auth', docs: false } });
+  t.after(() => doorward.close());
+  const statusOf = async (path: string) => (await doorward.fetch(new Request(url(path)))).status;
+  assert.deepEqual(
+    await Promise.all(['/api/auth/me', '/auth/me', '/docs', '/health/live'].map(statusOf)),
+    [401, 404, 404, 200],
+  );
+});
+
 test('close waits for nobody who went away', async () => {
   const doorward = await createDoorward({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' });
   const gone = new Promise<void>((resolve) => {
@@ -264,4 +297,5 @@ test('close: what was given before is answered, and what comes later told that i
   for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
   const late = await logIn();
   assert.deepEqual([late.status, (await late.json()).code], [503, 'shutting_down']);
+  assert.ok(late.headers.get('x-request-id'));
 });

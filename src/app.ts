@@ -7,22 +7,25 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { type Core, createCore, type DoorwardOptions } from './doorward.ts';
+import { assertHeadFile } from './features/audit/index.ts';
 import { METHODS } from './http/node-http.ts';
 import { createUnknownAnswer, failureBody, securityHeaders } from './http/replies.ts';
 import { LazyLog } from './http/request-log.ts';
 import { serverOptions } from './http/server-options.ts';
 import { toBody, toPayload } from './http/web-streams.ts';
 import { createPlugin, type PluginOptions, watchRequests } from './plugin.ts';
-import type { GivenSettings } from './settings.ts';
+import { type GivenSettings, readSettings } from './settings.ts';
 
 /** How long `close` waits for the answers to what others have given us, and how often it looks. */
 const drainLimitMs = 9_000;
 const drainCheckMs = 10;
-const drainingHeaders = {
+
+/** Headers of what is answered without the application. */
+const ownHeaders = () => ({
   ...securityHeaders,
   'content-type': 'application/json; charset=utf-8',
-  'retry-after': '1',
-};
+  'x-request-id': serverOptions.genReqId(),
+});
 
 /** An instance of Doorward: its features, and three ways to serve them. */
 export interface Doorward extends Core {
@@ -36,10 +39,15 @@ export interface Doorward extends Core {
    */
   fetch(request: Request, options?: { remoteAddress?: string }): Promise<Response>;
   /**
-   * The Fastify application that serves Doorward alone, under `/auth`. The first call makes it, and may have it
+   * The Fastify application that serves Doorward alone. The first call makes it, and may have it
    * prepared before it has routes.
    */
   app(prepare?: (app: FastifyInstance) => void): Promise<FastifyInstance>;
+}
+
+export interface ServeOptions {
+  /** What `handler`, `fetch` and `app` serve, and where. Whoever registers the plugin says it there. */
+  mount?: PluginOptions | undefined;
 }
 
 /**
@@ -47,13 +55,33 @@ export interface Doorward extends Core {
  */
 export async function createDoorward(
   given: GivenSettings = {},
-  options: DoorwardOptions = {},
+  { mount, ...options }: DoorwardOptions & ServeOptions = {},
 ): Promise<Doorward> {
-  return serve(await createCore(given, options));
+  // As long as it is said in the settings alone: an instance without this protection would only warn.
+  await assertHeadFile(readSettings(given));
+  const core = await createCore(given, options);
+  try {
+    return await serve(core, { mount });
+  } catch (error) {
+    await core.close();
+    throw error;
+  }
 }
 
-/** Adds to an instance what serves it. */
-export function serve(core: Core): Doorward {
+/** Whether somebody else has read a body that we would read. */
+function isBodyTaken({ readableDidRead, method, headers }: IncomingMessage): boolean {
+  const isAnnounced =
+    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return readableDidRead && isAnnounced && method !== 'GET' && method !== 'HEAD';
+}
+
+/**
+ * Adds to an instance what serves it. Others see it from now on, and it sees whether the SECRET_KEY was changed while nobody
+ * could.
+ */
+export async function serve(core: Core, { mount = {} }: ServeOptions = {}): Promise<Doorward> {
+  await core.status.instances.join();
+  await core.keys.check();
   let isDraining = false;
   /** What others have given us to answer. They may close us before they have the answers. */
   const underWay = new Set<object>();
@@ -82,7 +110,7 @@ export function serve(core: Core): Doorward {
     app.addHook('preClose', async () => {
       isDraining = true;
     });
-    await app.register(createOwnPlugin(true));
+    await app.register(createOwnPlugin(true), mount);
     await app.ready();
     return app;
   }
@@ -143,13 +171,19 @@ export function serve(core: Core): Doorward {
       const made = await app().catch((error) => {
         core.kernel.log.error({ err: error }, 'the application could not be made');
       });
-      if (made !== undefined) return made.routing(request, response);
-      response.writeHead(500, { ...securityHeaders, 'content-type': 'application/json; charset=utf-8' });
+      // Nothing of it would come any more, and we would wait for it.
+      if (isBodyTaken(request))
+        core.kernel.log.error({}, 'a body parser before Doorward has read the body: put it behind');
+      else if (made !== undefined) return made.routing(request, response);
+      response.writeHead(500, ownHeaders());
       response.end(failureBody('internal_error'));
     },
     async fetch(request, { remoteAddress } = {}) {
       if (isDraining)
-        return new Response(failureBody('shutting_down'), { status: 503, headers: drainingHeaders });
+        return new Response(failureBody('shutting_down'), {
+          status: 503,
+          headers: { ...ownHeaders(), 'retry-after': '1' },
+        });
       const one = {};
       underWay.add(one);
       try {

@@ -1,8 +1,7 @@
+import type { AccessTokenClaims, RefreshTokenClaims } from './crypto/claims.ts';
 import {
-  type AccessTokenClaims,
   createAccessToken,
   createRefreshToken,
-  type RefreshTokenClaims,
   type TokenKeys,
   type TokenParties,
   verifyAccessToken,

@@ -1,5 +1,6 @@
-export { createDoorward, type Doorward } from './app.ts';
+export { createDoorward, type Doorward, type ServeOptions } from './app.ts';
 export type { AuthService, TokenData } from './auth-service.ts';
+export type { AccessTokenClaims, RefreshTokenClaims } from './crypto/claims.ts';
 export {
   type Argon2Parameters,
   defaultArgon2Parameters,
@@ -7,10 +8,8 @@ export {
   verifyPassword,
 } from './crypto/password-hash.ts';
 export {
-  type AccessTokenClaims,
   createAccessToken,
   createRefreshToken,
-  type RefreshTokenClaims,
   sharedSecretKeys,
   type TokenKeys,
   type TokenParties,

@@ -47,6 +47,8 @@ export interface PluginOptions {
   docs?: boolean;
   /** `/health/live` and `/health/ready` at the root of the host. */
   health?: boolean;
+  /** `/.well-known/jwks.json` at the root of the host, which can have one. */
+  jwks?: boolean;
   /** The pages for people, `/account` and `/console` at the root of the host, unless PAGES switches them off. */
   pages?: boolean;
 }
@@ -54,10 +56,11 @@ export interface PluginOptions {
 /** Of a header that is kept. */
 const maxHeaderLength = 512;
 
-/** Knows and logs the requests of `app` and its children. */
+/** Knows and logs the requests of `app` and its children, and lets pages of CORS_ORIGINS read every answer. */
 export function watchRequests(app: FastifyInstance, settings: Core['settings']): void {
   installClientAddress(app, settings);
   installRequestLog(app);
+  installCors(app, createBrowserRules(settings));
 }
 
 /**
@@ -71,17 +74,18 @@ export function createPlugin(
   { isWatched }: { isWatched: boolean },
 ): FastifyPluginAsync<PluginOptions> {
   const plugin: FastifyPluginAsync<PluginOptions> = async (host, options) => {
-    const { prefix = '/auth', docs = true, health = true, pages = true } = options;
+    const { prefix = '/auth', docs = true, health = true, jwks = true, pages = true } = options;
     const browser = createBrowserRules(core.settings);
     const guards = createGuards(core.sessions.authenticate, browser);
-    // Overwritten by the guards; a route without a guard that reads it fails instead of seeing nobody.
-    host.decorateRequest('auth');
+    // Overwritten by the guards; a route without a guard that reads it fails instead of seeing nobody. In a context of a host
+    // with another of us it is there.
+    const isSecond = host.hasDecorator('currentUser') && host.hasRequestDecorator('auth');
+    if (!isSecond) host.decorateRequest('auth');
     for (const name of ['currentUser', 'activeUser', 'adminUser'] as const) host.decorate(name, guards[name]);
 
     await host.register(async (app) => {
       if (!isWatched) watchRequests(app, core.settings);
       installReplies(app);
-      installCors(app, browser);
       installBodyParsers(app);
       app.setValidatorCompiler(createValidatorCompiler());
       app.setSerializerCompiler(createSerializerCompiler());
@@ -90,7 +94,7 @@ export function createPlugin(
       if (pages && core.settings.PAGES === 'on')
         await registerPages(app, { prefix, version, settings: core.settings });
       installAccess(app, { ...guards, service: createServiceGuard(core.services.authenticate) });
-      app.register(keyRoutes(core.keys));
+      if (jwks) app.register(keyRoutes(core.keys));
       // Once the body is read: what reads it would lose the context. What only reads leaves nothing to be told of it.
       app.addHook('preHandler', (request, _reply, done) => {
         if (request.method === 'GET' || request.method === 'HEAD') return done();
@@ -117,7 +121,8 @@ export function createPlugin(
 }
 
 async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserRules): Promise<void> {
-  app.setNotFoundHandler(sendNotFound);
+  // Without a prefix the 404 is the host's.
+  if (app.prefix !== '' && app.prefix !== '/') app.setNotFoundHandler(sendNotFound);
   const changeOwn: ChangeOwn = (request, reply, changes) => {
     const mark = changes.email === undefined ? null : browser.markOf(request, reply);
     const browser_digest = mark === null ? null : digestBrowser(mark);
@@ -140,13 +145,6 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   app.register(settingRoutes(core.settingsView));
   app.register(statusRoutes(core.status));
   app.register(statisticsRoutes(core.statistics));
-  app.addHook('onReady', (done) => {
-    const { log } = core.kernel;
-    core.status.instances
-      .join()
-      .catch((error) => log.warn({ err: error }, 'telling others of the start failed'));
-    done();
-  });
   app.register(serviceRoutes(core.sessions));
   if (core.settings.REVOCATION_FEED === 'on') app.register(revocationRoutes(core.revocations));
   app.register(userSessionRoutes(core.sessions, core.admin.find));

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDoorward, type Doorward } from './app.ts';
 import type { DoorwardOptions } from './doorward.ts';
-import { assertHeadFile } from './features/audit/index.ts';
 import { type Observation, observe } from './observability/index.ts';
 import { lowerPoolPriority } from './pool-priority.ts';
-import { type GivenSettings, readSettings, type Settings } from './settings.ts';
+import type { GivenSettings, Settings } from './settings.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -35,7 +34,6 @@ export async function startServer(
   announce: (line: string) => void,
   options: DoorwardOptions = {},
 ): Promise<RunningServer> {
-  await assertHeadFile(readSettings(given));
   const doorward = await createDoorward(given, options);
   // Loading the keys has made libuv's pool.
   lowerPoolPriority();

@@ -310,6 +310,10 @@ test('settings that follow from others', () => {
   );
   assert.throws(() => readSettings({ HIDE_REGISTERED_EMAILS: 'on' }), /takes REQUIRE_VERIFIED_EMAIL=on/);
   assert.ok(readSettings({ HIDE_REGISTERED_EMAILS: 'on', REQUIRE_VERIFIED_EMAIL: 'on' }));
+  assert.throws(
+    () => readSettings({ REFRESH_GRACE_SECONDS: 3600, REFRESH_TOKEN_EXPIRE_DAYS: 0.04 }),
+    /REFRESH_GRACE_SECONDS must be less than REFRESH_TOKEN_EXPIRE_DAYS/,
+  );
   assert.equal(readSettings({ HOST: '::1', PORT: 81 }).PUBLIC_URL, 'http://[::1]:81');
   assert.equal(readSettings({ HOST: 'fe80::1%eth0' }).PUBLIC_URL, 'http://[fe80::1]:8000');
   const hosted = readSettings({ PUBLIC_URL: 'https://id.example.com' });

@@ -520,6 +520,9 @@ export function readSettings(given: GivenSettings): Settings {
   if (read.HIDE_REGISTERED_EMAILS === 'on' && read.REQUIRE_VERIFIED_EMAIL === 'off') {
     throw new SettingsError(['HIDE_REGISTERED_EMAILS takes REQUIRE_VERIFIED_EMAIL=on']);
   }
+  if (read.REFRESH_GRACE_SECONDS >= read.REFRESH_TOKEN_EXPIRE_DAYS * 86_400) {
+    throw new SettingsError(['REFRESH_GRACE_SECONDS must be less than REFRESH_TOKEN_EXPIRE_DAYS']);
+  }
   // A zone, as in fe80::1%eth0, means something on this machine alone, and no URL has one.
   const host = read.HOST.replace(/%.*/, '');
   const PUBLIC_URL = read.PUBLIC_URL ?? `http://${host.includes(':') ? `[${host}]` : host}:${read.PORT}`;

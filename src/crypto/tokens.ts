@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { type CryptoKey, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { DoorwardError } from '../errors.ts';
+import type { AccessTokenClaims, RefreshTokenClaims } from './claims.ts';
 import { deriveKey } from './derived-keys.ts';
 
 /** How an access token can be signed (RFC 7518, RFC 8037). */
@@ -26,29 +27,6 @@ export interface TokenKeys {
   readonly verification: readonly TokenKey[];
   /** The newest first; the last one has been in force from the beginning. */
   readonly refresh: readonly [RefreshKey, ...RefreshKey[]];
-}
-
-/** What both kinds of token say. Times are in whole seconds since the epoch (RFC 7519 NumericDate). */
-interface SessionClaims {
-  /** The user's id as text. */
-  sub: string;
-  /** The session. */
-  sid: string;
-  /** The session's generation that the token belongs to. */
-  gen: number;
-  iat: number;
-  exp: number;
-  jti: string;
-}
-
-export interface AccessTokenClaims extends SessionClaims {
-  type: 'access';
-  iss: string;
-  aud?: string | string[];
-}
-
-export interface RefreshTokenClaims extends SessionClaims {
-  type: 'refresh';
 }
 
 /** What a token is made from. `issuedAt` and `expiresAt` are seconds since the epoch. */

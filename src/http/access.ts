@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Doorward: who may use the route. Every route of Doorward declares it; a host's routes need not. */
     access?: Access;
+    /** Doorward: what the document tells of a route that sees by itself to who may use it. */
+    describedAs?: Access;
   }
 }
 

@@ -199,6 +199,12 @@ test('a log-out ends the session that either cookie names', async (t) => {
       204,
     );
   }
+  // A site behind a proxy that asks for a password of its own.
+  const { cookie } = jarOf((await logIn(a)).answer);
+  const basic = { cookie, ...sameOrigin, authorization: 'Basic c3RhZ2luZzpzZWNyZXQ=' };
+  const answer = await a.request('POST', '/auth/logout', { headers: basic });
+  assert.equal(answer.status, 204);
+  assertCleared(answer);
   assertFailure(
     await a.request('POST', '/auth/logout', { headers: sameOrigin }),
     401,

@@ -18,7 +18,8 @@ export function installClientAddress(
   const header = settings.TRUSTED_PROXY_HEADER;
   const readEntries = header === 'forwarded' ? readForwarded : readForwardedFor;
   const hostAddress = createHostAddress();
-  app.decorateRequest('clientAddress', '');
+  // A host with two of us has it already.
+  if (!app.hasRequestDecorator('clientAddress')) app.decorateRequest('clientAddress', '');
   // At once: of a client that hangs up nothing is known later.
   app.addHook('onRequest', (request, _reply, done) => {
     request.clientAddress =

@@ -51,8 +51,15 @@ test('a page of CORS_ORIGINS may call with cookies, and is told so before it doe
     assert.match(answer.headers['access-control-expose-headers'] ?? '', /X-Request-Id/);
     assert.match(answer.headers.vary ?? '', /Origin/);
   }
-  const unknown = await request('GET', '/auth/nowhere', { headers: { origin: friend } });
-  assert.equal(unknown.status, 404);
+  for (const [path, status] of [
+    ['/auth/nowhere', 404],
+    ['/nowhere', 404],
+    ['/auth/users?q=%', 400],
+  ] as const) {
+    const answer = await request('GET', path, { headers: { origin: friend } });
+    assert.equal(answer.status, status, path);
+    assert.equal(answer.headers['access-control-allow-origin'], friend, path);
+  }
 });
 
 test('other origins are told nothing', async (t) => {

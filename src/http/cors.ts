@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { BrowserRules } from './browser.ts';
+import { securityHeaders } from './replies.ts';
 
 const preflightSeconds = 600;
 const exposedHeaders = 'Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, X-Total-Count';
@@ -20,6 +21,8 @@ export function installCors(app: FastifyInstance, browser: BrowserRules): void {
     if (request.method !== 'OPTIONS' || method === undefined) return done();
     reply
       .code(204)
+      .headers(securityHeaders)
+      .header('x-request-id', request.id)
       .header('access-control-allow-methods', 'GET, HEAD, POST, PUT, PATCH, DELETE')
       .header('access-control-allow-headers', 'Authorization, Content-Type, X-Device-Token')
       .header('access-control-max-age', String(preflightSeconds))

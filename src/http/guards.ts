@@ -44,7 +44,7 @@ export interface Guards {
 }
 
 /** The token of an `Authorization: Bearer` header (RFC 6750, 2.1), or undefined when there is none. */
-function bearerToken(request: FastifyRequest): string | undefined {
+export function bearerToken(request: FastifyRequest): string | undefined {
   const header = request.headers.authorization;
   if (header === undefined || header.length < 7) return undefined;
   return header.slice(0, 7).toLowerCase() === 'bearer ' ? header.slice(7).trim() : undefined;

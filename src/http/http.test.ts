@@ -580,6 +580,8 @@ test('what the HTTP parser refuses is answered in our shape, then the connection
   );
   assert.match(large, /^HTTP\/1\.1 413 /);
   assert.match(large, /"code":"payload_too_large"/);
+  const twoHosts = 'GET /auth/users HTTP/1.1\r\nHost: x\r\nhost: x\r\nConnection: close\r\n\r\n';
+  assert.match(await exchange(port, twoHosts), /^HTTP\/1\.1 400 .*"code":"bad_request"/s);
   const first = await exchange(port, 'GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nNONSENSE\r\n\r\n');
   assert.match(first, /^HTTP\/1\.1 40[04] /);
 });

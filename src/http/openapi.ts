@@ -77,7 +77,7 @@ export async function registerOpenApi(
 /** What a route's schema says to a reader: our keywords left out, and the failures that such a route can answer. */
 function describe(schema: FastifySchema | undefined, url: string, route: RouteOptions): FastifySchema {
   if (schema === undefined || schema.hide === true) return { hide: true };
-  const access = route.config?.access ?? 'public';
+  const access = route.config?.describedAs ?? route.config?.access ?? 'public';
   const forms = route.config?.form === true ? ['application/x-www-form-urlencoded'] : [];
   return {
     operationId: operationIdOf(String(route.method), url),

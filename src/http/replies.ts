@@ -133,7 +133,7 @@ function prepareReply(
   // Answered here, before a body is read.
   const isFound = plainPaths.has(request.url) || (!request.is404 && isSpelledAsRouted(request));
   if (!isFound) sendFailure(reply, new DoorwardError('not_found'));
-  else if (!isDecodable(request.url) || isWithoutHost(request))
+  else if (!isDecodable(request.url) || !hasOneHost(request))
     sendFailure(reply, new DoorwardError('bad_request'));
   else done();
 }
@@ -168,9 +168,15 @@ function isSpelledAs(url: string, route: string): boolean {
 /** RFC 3986, 2.3: what never needs to be encoded. */
 const encodedUnreserved = /%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i;
 
-/** RFC 9112, 3.2: HTTP/1.1 needs a Host. */
-function isWithoutHost(request: FastifyRequest): boolean {
-  return request.headers.host === undefined && request.raw.httpVersion === '1.1';
+/** RFC 9112, 3.2: HTTP/1.1 needs one Host, and two may be understood differently by whoever is in front of us. */
+function hasOneHost({ raw: { httpVersion, headers, rawHeaders } }: FastifyRequest): boolean {
+  if (headers.host === undefined) return httpVersion !== '1.1';
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++;
+  }
+  return count <= 1;
 }
 
 /** Whether the percent-encoding is whole and encodes UTF-8. Fastify sees to the path, and lets anything pass in the query. */

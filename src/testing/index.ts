@@ -89,7 +89,7 @@ export async function createTestDoorward(
     { clock },
     namesHashCost ? undefined : freeHashes,
   );
-  const doorward = serve(core);
+  const doorward = await serve(core);
   const app = await doorward.app();
 
   const request: TestDoorward['request'] = async (method, path, { json, form, token, headers = {} } = {}) => {

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from '../crypto/tokens.ts';
+import type { AccessTokenClaims } from '../crypto/claims.ts';
 import { VerificationError } from './errors.ts';
 
 declare module 'fastify' {

@@ -1,11 +1,11 @@
 import { jwtVerify } from 'jose';
-import type { AccessTokenClaims } from '../crypto/tokens.ts';
+import type { AccessTokenClaims } from '../crypto/claims.ts';
 import { VerificationError } from './errors.ts';
 import { expressGuard, fastifyGuard, honoGuard } from './guards.ts';
 import { createRemoteKeys } from './keys.ts';
 import { followRevocations } from './revocations.ts';
 
-export type { AccessTokenClaims } from '../crypto/tokens.ts';
+export type { AccessTokenClaims } from '../crypto/claims.ts';
 export { VerificationError, type VerificationFailure } from './errors.ts';
 
 export interface VerifierOptions {

@@ -45,7 +45,7 @@ onInstances('instances see each other, and miss those that are gone', async (s) 
     }
   }
 
-  // One that crashed an hour ago, and one that a slow heartbeat is only late for.
+  // One that crashed an hour ago, one that crashed while the clock was ahead, and one that a slow heartbeat is only late for.
   const row = (id: string, secondsAgo: number) => {
     const last_seen_at = new Date(Date.now() - secondsAgo * 1000).toISOString();
     return { id, version: '0.0.1', started_at: '2020-01-01T00:00:00.000Z', last_seen_at };
@@ -54,7 +54,7 @@ onInstances('instances see each other, and miss those that are gone', async (s) 
   await db.transaction(async (tx) => {
     await tx
       .insertInto('instances')
-      .values([row('crashed', 3600), row('late', 40)])
+      .values([row('crashed', 3600), row('ahead', -3600), row('late', 40)])
       .execute();
   });
   assert.deepEqual(

@@ -104,7 +104,7 @@ onInstances('a cursor asks for what came after, and an ETag for nothing twice', 
   const one = await a.request('GET', path);
   const { cursor, since } = await read(a, one.text);
   assert.deepEqual([since, cursor > 0], [0, true]);
-  assert.equal(one.headers['cache-control'], 'no-cache');
+  assert.equal(one.headers['cache-control'], 'no-store');
 
   for (const asked of [path, `${path}?cursor=${cursor}`]) {
     const { headers } = await a.request('GET', asked);

@@ -54,7 +54,7 @@ export function revocationRoutes(revocations: Revocations): FastifyPluginAsyncTy
         if (!wantsStream || request.method === 'HEAD') {
           const message = await revocations.since(cursor);
           const etag = `"${message.digest}"`;
-          reply.header('etag', etag).header('cache-control', 'no-cache');
+          reply.header('etag', etag);
           if (hasAlready(request, etag)) return reply.code(304).send();
           return reply.type('application/jwt').send(message.jws);
         }

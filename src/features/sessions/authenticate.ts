@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from '../../crypto/tokens.ts';
+import type { AccessTokenClaims } from '../../crypto/claims.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import { stateOf, type User } from '../accounts/index.ts';
@@ -83,6 +83,8 @@ export function createAuthenticate(
       ring = keys.current();
       remembered.clear();
     }
+    // Where types are not checked, a host may hand on what a client did not send.
+    if (typeof token !== 'string') throw new DoorwardError('invalid_token', { reason: 'no text' });
     let claims = recall(token, now);
     if (claims === undefined) {
       const verifiedBy = ring;

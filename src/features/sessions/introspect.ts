@@ -1,4 +1,5 @@
-import { type AccessTokenClaims, type RefreshTokenClaims, verifyRefreshToken } from '../../crypto/tokens.ts';
+import type { AccessTokenClaims, RefreshTokenClaims } from '../../crypto/claims.ts';
+import { verifyRefreshToken } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Accounts } from '../accounts/index.ts';

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { DoorwardError, ValidationError } from '../../errors.ts';
 import type { BrowserRules } from '../../http/browser.ts';
+import { bearerToken } from '../../http/guards.ts';
 import { AnyPassword, Closed, mayFail, NoContent, OneOf, Text, UserId, UserPath } from '../../http/schema.ts';
 import { deviceTokenTtlSeconds } from '../throttle/index.ts';
 import type { Sessions } from './index.ts';
@@ -123,9 +124,9 @@ export async function answerLogin(
 }
 
 export function sessionRoutes(sessions: Sessions, browser: BrowserRules): FastifyPluginAsyncTypebox {
-  /** The tokens of a request that has nothing but cookies. */
+  /** The tokens of a request that shows none but in cookies. */
   const cookieTokens = (request: FastifyRequest) =>
-    request.headers.authorization === undefined
+    bearerToken(request) === undefined
       ? [browser.readCookie(request, 'refresh'), browser.readCookie(request, 'access')].filter(
           (token) => token !== undefined,
         )
@@ -210,7 +211,7 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
       '/logout',
       {
         // With cookies either token says which session it is: the access token may have expired meanwhile.
-        config: { access: 'public' },
+        config: { access: 'public', describedAs: 'activeUser' },
         onRequest(request, reply, done) {
           if (cookieTokens(request).length > 0) done();
           else app.activeUser.call(app, request, reply, done);
@@ -218,9 +219,8 @@ export function sessionRoutes(sessions: Sessions, browser: BrowserRules): Fastif
         schema: {
           tags: ['sessions'],
           operationId: 'logout',
-          security: [{ OAuth2PasswordBearer: [] }],
           summary: 'End the session that asks',
-          response: { 204: NoContent, ...mayFail(401, 403) },
+          response: { 204: NoContent },
         },
       },
       async (request, reply) => {

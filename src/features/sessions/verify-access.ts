@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AccessTokenClaims, UnknownKeyError, verifyAccessToken } from '../../crypto/tokens.ts';
+import type { AccessTokenClaims } from '../../crypto/claims.ts';
+import { UnknownKeyError, verifyAccessToken } from '../../crypto/tokens.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Keys } from '../keys/index.ts';

@@ -37,14 +37,18 @@ export function createInstances({ db }: Pick<Kernel, 'db'>): Instances {
     startedAt ??= new Date(now.getTime() - (performance.now() - begunMs)).toISOString();
     return { id, version, started_at: startedAt, last_seen_at: now.toISOString() };
   }
-  const goneSince = (now: Date) => new Date(now.getTime() - goneAfterMs).toISOString();
+  /** A clock that was ahead, and is right again, leaves times that have not come yet. */
+  const seenWithin = (now: Date): [since: string, until: string] => {
+    const at = (ms: number) => new Date(now.getTime() + ms).toISOString();
+    return [at(-goneAfterMs), at(goneAfterMs)];
+  };
 
   async function beat(): Promise<void> {
     if (state !== 'joined') return;
     const done = db.transaction(async (tx) => {
       const now = await readNow(db, tx);
       await putInstance(tx, describe(now));
-      await deleteUnseen(tx, goneSince(now));
+      await deleteUnseen(tx, ...seenWithin(now));
     });
     lastBeat = done.catch(() => {});
     await done;
@@ -65,7 +69,7 @@ export function createInstances({ db }: Pick<Kernel, 'db'>): Instances {
     },
     async list() {
       const now = await readNow(db);
-      const others = (await listSeen(db.read, goneSince(now))).filter((row) => row.id !== id);
+      const others = (await listSeen(db.read, ...seenWithin(now))).filter((row) => row.id !== id);
       const current = describe(now);
       const all = [current, ...others].map((row) => ({ ...row, is_current: row === current }));
       all.sort((a, b) => (a.started_at + a.id < b.started_at + b.id ? -1 : 1));

@@ -31,15 +31,23 @@ export async function putInstance(tx: Transaction, row: InstanceRow): Promise<vo
     .execute();
 }
 
-/** Removes instances that were not seen since. */
-export async function deleteUnseen(tx: Transaction, since: string): Promise<void> {
-  await tx.deleteFrom('instances').where('last_seen_at', '<', since).execute();
+/** Removes instances that were not seen within a time. */
+export async function deleteUnseen(tx: Transaction, since: string, until: string): Promise<void> {
+  await tx
+    .deleteFrom('instances')
+    .where((row) => row.or([row('last_seen_at', '<', since), row('last_seen_at', '>', until)]))
+    .execute();
 }
 
 export async function deleteInstance(tx: Transaction, id: string): Promise<void> {
   await tx.deleteFrom('instances').where('id', '=', id).execute();
 }
 
-export function listSeen(db: Kysely<Tables>, since: string): Promise<InstanceRow[]> {
-  return db.selectFrom('instances').selectAll().where('last_seen_at', '>=', since).execute();
+export function listSeen(db: Kysely<Tables>, since: string, until: string): Promise<InstanceRow[]> {
+  return db
+    .selectFrom('instances')
+    .selectAll()
+    .where('last_seen_at', '>=', since)
+    .where('last_seen_at', '<=', until)
+    .execute();
 }
