@@ -220,6 +220,7 @@ class PostgresDatabase implements Database {
   }
 
   async migrate(migrations: readonly Migration[]): Promise<readonly PendingMigration[]> {
+    await assertEncoding(this.read);
     // The usual start has nothing to do, and does not wait without a limit for a server that does not answer.
     if ((await this.pendingMigrations(migrations)).length === 0) return [];
     // Indexing a large table takes longer than a request may, and so does waiting for another process that does it.
@@ -243,6 +244,16 @@ class PostgresDatabase implements Database {
     this.#closing ??= this.#pool.end();
     return this.#closing;
   }
+}
+
+/** In another encoding most of the world's names cannot be kept, which would be found out by who has one. */
+async function assertEncoding(db: Kysely<Tables>): Promise<void> {
+  const { rows } = await sql<{ server_encoding: string }>`show server_encoding`.execute(db);
+  const encoding = rows[0]?.server_encoding;
+  if (encoding !== 'UTF8')
+    throw new Error(
+      `The database has the encoding ${encoding}: make one with ENCODING 'UTF8' TEMPLATE template0`,
+    );
 }
 
 async function lock(tx: Transaction, name: string): Promise<void> {

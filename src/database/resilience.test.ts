@@ -489,6 +489,21 @@ describe('PostgreSQL', () => {
     return server;
   };
 
+  test('a database that is not UTF-8 is refused before anything is made, and told as that', async () => {
+    const postgres = await startServer();
+    const url = new URL(await postgres.createDatabase());
+    const db = await openDatabase({ url: url.href });
+    await sql`create database latin encoding 'LATIN1' locale 'C' template template0`.execute(db.read);
+    await db.close();
+    url.pathname = '/latin';
+    const latin = await openDatabase({ url: url.href });
+    after(() => latin.close());
+    await assert.rejects(latin.migrate([counters]), {
+      message: /^The database has the encoding LATIN1: make one with ENCODING 'UTF8' TEMPLATE template0$/,
+    });
+    assert.equal((await latin.pendingMigrations([counters])).length, 1);
+  });
+
   test('a database that went away gives database_unavailable and recovers by itself', async () => {
     const postgres = await startServer();
     const errors: unknown[] = [];
