@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { main, type Outcome, programEnv, runCommand as runProcess } from '../../test/support/command.ts';
@@ -169,8 +169,15 @@ onEachDatabase(
       const file = join(folderOfKey((await succeeds(['config', '--json'])).stdout, cwd), 'secret.key');
       const old = await readFile(file, 'utf8');
       const changed = await succeeds(['secret-key', 'change']);
-      assert.equal(changed.stdout, 'Changed. Start again.\n');
+      assert.equal(
+        changed.stdout,
+        'Changed. Start again.\nBackups made before need the former secret.key, which is kept beside it.\n',
+      );
       const made = await readFile(file, 'utf8');
+      const kept = (await readdir(dirname(file))).filter((name) => name.startsWith('secret.key.'));
+      assert.equal(kept.length, 1);
+      assert.match(kept[0] ?? '', /^secret\.key\.until-\d{8}T\d{9}Z$/);
+      assert.equal(await readFile(join(dirname(file), kept[0] ?? ''), 'utf8'), old);
       assert.notEqual(made, old);
       assert.equal((await stat(file)).mode & 0o777, 0o600);
       assert.equal((await succeeds(['keys', 'list', '--json'])).stdout, before);
@@ -242,7 +249,10 @@ onEachDatabase(
       await fails(change, 'the new SECRET_KEY is the present one', { input: `${former}\n` });
 
       const { stdout } = await succeeds(change, { input: `${next}\n` });
-      assert.equal(stdout, 'Changed. Set SECRET_KEY to the new one, then start.\n');
+      assert.equal(
+        stdout,
+        'Changed. Set SECRET_KEY to the new one, then start.\nBackups made before need the former one.\n',
+      );
       const kept = await succeeds(['keys', 'list', '--json'], { more: { SECRET_KEY: next } });
       assert.equal(kept.stdout, before);
       const withOld = await run(['keys', 'list']);

@@ -66,6 +66,9 @@ export function addSecretKey(program: Command): void {
       } finally {
         await db.close();
       }
-      await print(isGiven ? 'Changed. Set SECRET_KEY to the new one, then start.' : 'Changed. Start again.');
+      const [then, former] = isGiven
+        ? ['Set SECRET_KEY to the new one, then start.', 'the former one']
+        : ['Start again.', 'the former secret.key, which is kept beside it'];
+      await print(`Changed. ${then}\nBackups made before need ${former}.`);
     });
 }

@@ -128,10 +128,13 @@ export function createCheckpoints(
         : await openStatement('audit-checkpoint', newest.statement, seal.publicKey);
     if (newest !== undefined && stored === undefined) {
       // Its successor would hold its hash, and so prove it right.
-      log.error(
-        { number: newest.number },
-        'the newest audit checkpoint is forged; see doorward audit verify',
-      );
+      if (told !== newest.statement)
+        log.error(
+          { number: newest.number },
+          'the newest audit checkpoint is not signed with this SECRET_KEY: if that was changed, start this instance anew; ' +
+            'if not, it is forged, see doorward audit verify',
+        );
+      told = newest.statement;
       return;
     }
     if (inFile !== undefined && inFile.number > (newest?.number ?? 0)) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   assertRefused,
@@ -123,8 +123,13 @@ onInstances('an instance with the old secret makes no key that the new one canno
   s.advance(91 * day);
   await assert.rejects(a.doorward.keys.maintain(), SecretKeyMismatchError);
   const b = await s.open({ SECRET_KEY: second });
+  await b.doorward.keys.rotate({ immediately: true });
+  s.advance(10);
   const user = await b.signIn();
   assert.equal((await b.me(user.access_token)).status, 200);
+  // Nor can the old one read the new one's, and says which of the two is at fault.
+  const answer = await a.me(user.access_token);
+  assert.deepEqual([answer.status, answer.body.code], [503, 'database_unavailable']);
 });
 
 onInstances('a change that fails at any statement leaves everything as it was', async (s) => {
@@ -206,7 +211,35 @@ onInstances('a crash before, between and after database and file leaves one usab
   writePendingSecretKey(s.databaseUrl, second);
   await writeFile(`${file}.new`, 'half');
   assert.equal(await opens(), third, 'the new secret was half written');
+
+  const formers = await readdir(dirname(file));
+  const [former = ''] = formers.filter((name) => name.startsWith('secret.key.until-'));
+  assert.equal((await readFile(join(dirname(file), former), 'utf8')).trim(), secret, 'for older backups');
+  await rename(file, join(dirname(file), 'secret.key.until-now'));
+  writePendingSecretKey(s.databaseUrl, third);
+  assert.equal(await opens(), third, 'the former file was put aside, the new one not put in place');
 });
+
+onInstances(
+  'what a process left that was killed while it wrote a secret goes with a later start',
+  async (s) => {
+    if (s.database.name === 'PostgreSQL') return;
+    const folder = dirname(s.databaseUrl.slice('sqlite:'.length));
+    await (await openWithFile(s)).close();
+    for (const [name, secondsAgo] of [
+      ['secret.key.4711.0123abcd', 120],
+      ['secret.key.4712.0123abcd', 0],
+      ['secret.key.until-20261130T000000000Z', 120],
+    ] as const) {
+      const time = new Date(Date.now() - secondsAgo * 1000);
+      await writeFile(join(folder, name), 'a secret');
+      await utimes(join(folder, name), time, time);
+    }
+    await (await openWithFile(s)).close();
+    const left = (await readdir(folder)).filter((name) => name.startsWith('secret.key.'));
+    assert.deepEqual(left.sort(), ['secret.key.4712.0123abcd', 'secret.key.until-20261130T000000000Z']);
+  },
+);
 
 onInstances('the settings win over the file of an unfinished change', async (s) => {
   const db = await openDatabase({ url: s.databaseUrl });

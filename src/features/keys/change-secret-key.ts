@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { deriveKey } from '../../crypto/derived-keys.ts';
 import type { Database, Transaction } from '../../database/database.ts';
 import { signingKeysLock } from '../../database/lock-names.ts';
-import { makeSecretKeyFile, readPendingSecretKey, readSecretKey, readSecretKeys } from './secret-key.ts';
+import {
+  makeSecretKeyFile,
+  readPendingSecretKey,
+  readSecretKey,
+  readSecretKeys,
+  removeAbandonedDrafts,
+} from './secret-key.ts';
 import { decryptUnder, encryptUnder } from './signing-key.ts';
 import {
   listFormerSecretKeys,
@@ -70,7 +76,10 @@ export async function settleSecretKey(
   // Asked before the file is read: whoever noted one had made the file.
   const isNew = (await readSecretKeyFingerprint(db.read)) === undefined;
   const kept = readSecretKey(databaseUrl);
-  if (kept !== undefined) return kept;
+  if (kept !== undefined) {
+    removeAbandonedDrafts(databaseUrl);
+    return kept;
+  }
   if (!isNew) throw noSecretKey();
   const { secretKey, remove } = makeSecretKeyFile(databaseUrl);
   try {

@@ -11,7 +11,12 @@ import {
 import { signingKeysLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
-import { assertSecretKey, type FormerKeys, findSecretKey } from './change-secret-key.ts';
+import {
+  assertSecretKey,
+  type FormerKeys,
+  findSecretKey,
+  SecretKeyMismatchError,
+} from './change-secret-key.ts';
 import { retireKey, retirementOf, rotateKey, withdrawSpentKeys } from './rotate.ts';
 import {
   decryptUnder,
@@ -159,7 +164,16 @@ export async function loadKeys(kernel: Kernel, secretKey: string): Promise<Keys>
     if (versionOf(await listSigningKeys(db.read)) === loaded.version) return;
     // What cannot be loaded is tried again, also when the former rows come back.
     loaded = { ...loaded, version: 'none' };
-    loaded = await loadRing();
+    try {
+      loaded = await loadRing();
+    } catch (cause) {
+      await findSecretKey(db, secretKey, settings.DATABASE_URL).catch((error) => {
+        if (!(error instanceof SecretKeyMismatchError)) throw error;
+        const reason = 'SECRET_KEY was changed: start this instance anew';
+        throw new DoorwardError('database_unavailable', { reason, cause });
+      });
+      throw cause;
+    }
   }
 
   let reading: Promise<void> = Promise.resolve();

@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { giveToOwnerOf, makeFolderOf } from '../../database/ownership.ts';
 
 /** The folder of the secret made at first start: beside a SQLite file, in ./data otherwise. */
@@ -15,10 +24,32 @@ function dataFolder(databaseUrl: string): string | undefined {
  */
 function writeDraft(file: string, secret: string, databaseUrl: string): string {
   const draft = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(draft, `${secret}\n`, { mode: 0o600, flag: 'wx', flush: true });
   const database = databaseUrl.startsWith('sqlite:') ? [databaseUrl.slice('sqlite:'.length)] : [];
-  giveToOwnerOf([...database, dirname(file)], draft);
+  try {
+    writeFileSync(draft, `${secret}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    giveToOwnerOf([...database, dirname(file)], draft);
+  } catch (cause) {
+    rmSync(draft, { force: true });
+    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause;
+    throw new Error(`${file} cannot be written (${reason})`, { cause });
+  }
   return draft;
+}
+
+const draftName = /\.\d+\.[0-9a-f]{8}$/;
+/** A process that still writes one takes moments. */
+const abandonedAfterMs = 60_000;
+
+/** Removes what processes left that were killed: the secret itself, perhaps, under a name that nobody knows. */
+export function removeAbandonedDrafts(databaseUrl: string): void {
+  const file = secretKeyFile(databaseUrl);
+  if (file === undefined) return;
+  for (const name of readdirSync(dirname(file))) {
+    const draft = join(dirname(file), name);
+    if (!name.startsWith(basename(file)) || !draftName.test(name)) continue;
+    const stats = statSync(draft, { throwIfNoEntry: false });
+    if (stats !== undefined && Date.now() - stats.mtimeMs > abandonedAfterMs) rmSync(draft, { force: true });
+  }
 }
 
 /** The file that holds SECRET_KEY when it is not a setting; undefined for a database in memory. */
@@ -95,6 +126,7 @@ export function makeSecretKey(): string {
  */
 export interface PendingSecretKey {
   readonly secretKey: string;
+  /** The former one stays beside it: backups that were made before need it. */
   putInPlace(): void;
 }
 
@@ -109,5 +141,16 @@ export function readPendingSecretKey(databaseUrl: string): PendingSecretKey | un
   const file = secretKeyFile(databaseUrl);
   const secretKey = file === undefined ? undefined : readIfThere(`${file}.new`);
   if (file === undefined || secretKey === undefined) return undefined;
-  return { secretKey, putInPlace: () => renameSync(`${file}.new`, file) };
+  return {
+    secretKey,
+    putInPlace() {
+      try {
+        renameSync(file, `${file}.until-${new Date().toISOString().replaceAll(/[-:.]/g, '')}`);
+      } catch (error) {
+        // Cut off before the next step, the time before.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+      renameSync(`${file}.new`, file);
+    },
+  };
 }
