@@ -9,16 +9,20 @@ import type { Log } from '../kernel.ts';
 import { type Origin, withOrigin } from '../origin.ts';
 import { type GivenSettings, readSettings } from '../settings.ts';
 import { readEnvironment } from './environment.ts';
-import { CommandError } from './failures.ts';
+import { CommandError, describeCause } from './failures.ts';
 import { warn } from './output.ts';
 
 /** Standard output is the command's answer, so only what an operator must know is told, on standard error. */
 export const log: Log = {
   debug: () => {},
   info: () => {},
-  warn: (_fields, message) => warn(message),
-  error: (_fields, message) => warn(message),
+  warn: tell,
+  error: tell,
 };
+
+function tell(fields: object, message: string): void {
+  warn('err' in fields ? `${message} (${describeCause(fields.err)})` : message);
+}
 
 /** On whose behalf commands run. */
 export const commandLine: Origin = { via: 'command_line', actor: null, network: null, request_id: null };

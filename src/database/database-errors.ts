@@ -26,7 +26,14 @@ const unavailableMessage =
 export function databaseError(error: unknown): unknown {
   if (error instanceof DoorwardError || !(error instanceof Error)) return error;
   if (!isUnavailable(error) && !isStalePlan(error)) return error;
-  return new DoorwardError('database_unavailable', { reason: error.message, cause: error });
+  // SQLite says "disk I/O error" of a full disk as well as of a broken one.
+  const code = codeOf(error);
+  const reason = code.startsWith('SQLITE_IOERR_') ? `${error.message} (${code.slice(7)})` : error.message;
+  const isFull = /^SQLITE_IOERR_(SHMSIZE|WRITE)$/.test(code);
+  return new DoorwardError('database_unavailable', {
+    reason: isFull ? `${reason}, as on a full disk` : reason,
+    cause: error,
+  });
 }
 
 /** Whether PostgreSQL refused a statement on a connection that is as good as before. */

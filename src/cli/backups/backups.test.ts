@@ -14,7 +14,8 @@ import fs, {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import fsPromises, { mkdtemp, rm } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
@@ -547,12 +548,12 @@ test('a disk that is full is told of as that, and keeps nothing half done', asyn
   // Enough for the copy of the backup, and not to keep what is replaced.
   t.mock.restoreAll();
   leaveRoom(t, statSync(site.file('copy.db')).size + 1_000_000);
-  await assert.rejects(site.restore('copy.db'), { code: 'ENOSPC' });
+  await assert.rejects(site.restore('copy.db'), {
+    name: 'CommandError',
+    message: /doorward\.db was not restored: no space left on device/,
+  });
   t.mock.restoreAll();
-  assert.deepEqual(
-    site.files().filter((name) => name.startsWith('doorward.db')),
-    ['doorward.db'],
-  );
+  assert.deepEqual(site.files(), before);
   assert.deepEqual(await site.emails(), ['ann@example.com']);
   await site.restore('copy.db');
 });
@@ -579,6 +580,46 @@ test('what a backup left that was killed a later one removes, and nothing else',
   ];
   await site.backUp('backups/copy.db');
   assert.deepEqual([...left, ...kept].filter(existsSync), kept);
+});
+
+test('a restore whose AUDIT_HEAD_FILE cannot be written is one, and says so; the next start writes it', async (t) => {
+  const site = await createSite();
+  let a = await site.open(t);
+  await a.signIn({ email: 'ann@example.com', is_admin: true });
+  await site.backUp('copy.db');
+  await a.signIn({ email: 'bob@example.com' });
+  await a.close();
+  const { open } = fsPromises;
+  const head = site.settings.AUDIT_HEAD_FILE;
+  t.mock.method(fsPromises, 'open', (path: string, ...rest: [string, number]) => {
+    if (path.startsWith(`${head}.`)) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    return open(path, ...rest);
+  });
+  syncBuiltinESMExports();
+  const told = await site.restore('copy.db').finally(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  assert.ok(
+    told.includes('AUDIT_HEAD_FILE was not written (ENOSPC): the next start writes it.'),
+    told.join(),
+  );
+  assert.ok(!site.files().includes('audit-head'));
+  a = await site.open(t);
+  assert.deepEqual((await a.doorward.audit.verify()).findings, []);
+  assert.ok(site.files().includes('audit-head'));
+});
+
+test('a backup goes to where a link leads, and does not take its place', async (t) => {
+  const site = await createSite();
+  await (await site.open(t)).close();
+  symlinkSync('disk/copy.db', site.file('link'));
+  await assert.rejects(site.backUp('link'), { message: /^there is no folder / });
+  mkdirSync(site.file('disk'));
+  await site.backUp('link');
+  assert.ok(lstatSync(site.file('link')).isSymbolicLink());
+  assert.deepEqual(readdirSync(site.file('disk')), ['copy.db']);
+  await assert.rejects(site.backUp('link'), { message: /is there already/ });
 });
 
 test('a link to the database stays one, also where it leads nowhere', async (t) => {

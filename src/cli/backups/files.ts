@@ -3,10 +3,14 @@ import {
   createReadStream,
   createWriteStream,
   existsSync,
+  lstatSync,
   openSync,
+  readlinkSync,
   readSync,
+  realpathSync,
   rmSync,
 } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
@@ -75,4 +79,18 @@ export function removeAtExit(...paths: readonly string[]): () => void {
   }
   for (const path of paths) unfinished.add(path);
   return () => paths.forEach(remove);
+}
+
+/**
+ * Where a path leads, also when there is nothing: SQLite keeps its log beside the file itself, and a link is to stay one.
+ */
+export function followLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
+  if (isLink) return followLinks(resolve(dirname(path), readlinkSync(path)));
+  return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), basename(path)) : path;
 }

@@ -1,20 +1,11 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { type HeldDatabase, holdSqlite, leaveWal, putInPlace, setLogsAside } from '../../database/backup.ts';
 import { openDatabase } from '../../database/open.ts';
 import { giveTo } from '../../database/ownership.ts';
 import { migrations } from '../../doorward.ts';
 import { createHeadFile, verifyLog } from '../../features/audit/index.ts';
-import { findSecretKey } from '../../features/keys/index.ts';
+import { findSecretKey, SecretKeyMismatchError } from '../../features/keys/index.ts';
 import {
   compareRestored,
   type Previous,
@@ -25,10 +16,10 @@ import {
 } from '../../features/restore/index.ts';
 import type { Settings } from '../../settings.ts';
 import { withCore } from '../core.ts';
-import { CommandError } from '../failures.ts';
+import { CommandError, describeCause } from '../failures.ts';
 import { count, printable } from '../output.ts';
-import { copyFile, decryptFile, recognise, removeAtExit } from './files.ts';
-import { isSameFile, tablesOfEveryVersion, verifyCopy } from './write.ts';
+import { copyFile, decryptFile, followLinks, recognise, removeAtExit } from './files.ts';
+import { failureOfFile, isSameFile, tablesOfEveryVersion, verifyCopy } from './write.ts';
 
 type Confirm = (question: string) => Promise<void>;
 
@@ -94,52 +85,54 @@ export async function restoreBackup(
     if (passphrase === undefined) await copyFile(file, copy);
     else await decryptFile(file, copy, passphrase);
     if (recognise(copy) !== 'sqlite') throw new CommandError(`${file} is no backup`);
-    await verifyCopy(copy);
-    const { settled, revived, findings } = await settle(copy, held, settings);
+    await verifyCopy(copy, file);
+    const { settled, revived, findings } = await settle(file, copy, held, settings);
     leaveWal(copy);
     giveTo(present ?? statSync(dirname(path)), copy);
     const time = new Date().toISOString();
     const keptAs = `${path}.before-restore-${time.replaceAll(/[-:.]/g, '')}`;
     // The head of the audit log goes before its database and comes after it: where it is missing, the next start writes it.
     const head = createHeadFile(settings);
-    await head?.setAside(time);
+    const putHeadBack = await head?.setAside(time);
     let leftBehind: string[] = [];
-    if (held === undefined) {
-      leftBehind = setLogsAside(path, keptAs);
-      putInPlace(copy, path, { replace: false });
-    } else {
-      await held.replaceBy(copy, keptAs);
+    try {
+      if (held === undefined) {
+        leftBehind = setLogsAside(path, keptAs);
+        putInPlace(copy, path, { replace: false });
+      } else {
+        await held.replaceBy(copy, keptAs);
+      }
+    } catch (error) {
+      await putHeadBack?.();
+      throw error;
     }
     const checkpoint = await createHeadFile(settingsOf(copy))?.read();
-    if (checkpoint !== undefined) await head?.write(checkpoint);
+    let headFailure: string[] = [];
+    if (checkpoint !== undefined) {
+      // The database is the restored one whatever becomes of the file.
+      await head?.write(checkpoint).catch((error) => {
+        headFailure = [
+          `AUDIT_HEAD_FILE was not written (${describeCause(error)}): the next start writes it.`,
+        ];
+      });
+    }
     const goOn = count(settled.kept, 'session goes on', 'sessions go on');
     const ended = count(settled.ended + settled.lost, 'has ended', 'have ended');
     return [
       `Restored ${path} from ${file}. ${goOn}, ${ended}.`,
       ...(settled.erased > 0 ? [describeErased(settled.erased)] : []),
       ...(findings > 0 ? [changedLog] : []),
+      ...headFailure,
       ...(isReplaced ? [`What was there is kept as ${keptAs}.`] : []),
       ...leftBehind.map((name) => `What the database left behind is kept as ${name}.`),
       ...(revived === undefined ? describeLoss(isReplaced) : describeRevived(revived)),
     ];
+  } catch (error) {
+    throw failureOfFile(error, `${path} was not restored`, { path, copy: path });
   } finally {
     held?.release();
     forget();
   }
-}
-
-/**
- * Where a path leads, also when there is nothing: SQLite keeps its log beside the file itself, and a link is to stay one.
- */
-function followLinks(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
-  if (isLink) return followLinks(resolve(dirname(path), readlinkSync(path)));
-  return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), basename(path)) : path;
 }
 
 /** Removes what a restore left that was killed. No other one is at work, because the database is held. */
@@ -152,6 +145,7 @@ function removeLeftovers(path: string): void {
 
 /** Brings the copy up to date, and takes from it what must not come back. */
 async function settle(
+  file: string,
   copy: string,
   held: HeldDatabase | undefined,
   settings: RestoreSettings,
@@ -161,7 +155,10 @@ async function settle(
   let SECRET_KEY: string;
   let findings: readonly unknown[] = [];
   try {
-    SECRET_KEY = await findSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL);
+    SECRET_KEY = await findSecretKey(db, settings.SECRET_KEY, settings.DATABASE_URL).catch((error) => {
+      if (!(error instanceof SecretKeyMismatchError)) throw error;
+      throw new CommandError(`${file} takes the SECRET_KEY of its time: ${error.message}`);
+    });
     // Before anything is written to it. What an older version made may have no such log yet.
     if ((await db.pendingMigrations(migrations)).length === 0) {
       const noFile = { AUDIT_HEAD_FILE: undefined, DATABASE_URL };

@@ -10,7 +10,7 @@ import { DoorwardError } from '../../errors.ts';
 import { assertDatabaseIsThere } from '../core.ts';
 import { CommandError } from '../failures.ts';
 import { count } from '../output.ts';
-import { encryptStream, recognise, removeAtExit } from './files.ts';
+import { encryptStream, followLinks, recognise, removeAtExit } from './files.ts';
 
 const leastPassphraseLength = 12;
 
@@ -40,7 +40,7 @@ export async function writeBackup(
   options: { replace: boolean; readPassphrase: (() => Promise<string>) | undefined },
 ): Promise<string> {
   assertDatabaseIsThere({ path });
-  const target = resolve(file);
+  const target = followLinks(resolve(file));
   if (!isThere(dirname(target))) throw new CommandError(`there is no folder ${dirname(file)}`);
   assertReplaceable();
   const passphrase = await options.readPassphrase?.();
@@ -56,7 +56,7 @@ export async function writeBackup(
   try {
     closeSync(openSync(copy, 'wx', 0o600));
     await copySqlite(path, copy);
-    const { users, schema } = await verifyCopy(copy);
+    const { users, schema } = await verifyCopy(copy, 'the database');
     leaveWal(copy);
     if (passphrase !== undefined) await encryptAway(copy, draft, passphrase);
     giveTo(statSync(path), draft);
@@ -67,7 +67,7 @@ export async function writeBackup(
     const how = passphrase === undefined ? '' : ', encrypted';
     return `Backed up ${count(users, 'user')} to ${file} (${size} bytes, schema ${schema}${how}), verified.`;
   } catch (error) {
-    throw failureOfFile(error, file, copy);
+    throw failureOfFile(error, `${file} was not written`, { path, copy });
   } finally {
     forget();
   }
@@ -102,16 +102,22 @@ function looksLikeBackup(file: string): boolean {
   return kind === 'sqlite' ? isCopyAtRest(file, tablesOfEveryVersion) : kind !== 'other';
 }
 
-/** Names the file that was asked for, and not the draft that the system refused. */
-function failureOfFile(error: unknown, file: string, copy: string): unknown {
-  // Of the two databases only the copy grows.
-  const { code } = (error instanceof DoorwardError ? error.cause : error) as NodeJS.ErrnoException;
-  if (code === 'SQLITE_FULL')
-    return new CommandError(`${file} was not written: no space is left in ${dirname(copy)}`);
-  const { errno, path } = error as NodeJS.ErrnoException;
+/** Says what was not done to the file that was asked for, instead of naming the draft that the system refused. */
+export function failureOfFile(
+  error: unknown,
+  undone: string,
+  { path, copy }: { path: string; copy: string },
+): unknown {
+  const { code = '' } = (error instanceof DoorwardError ? error.cause : error) as NodeJS.ErrnoException;
+  // Of the two databases only the copy grows; beside the other one there is what its connections share.
+  if (/^SQLITE_(FULL|IOERR_WRITE)$/.test(code))
+    return new CommandError(`${undone}: no space is left in ${dirname(copy)}`);
+  if (code === 'SQLITE_IOERR_SHMSIZE')
+    return new CommandError(`${undone}: no space is left in ${dirname(path)}`);
+  const { errno, path: refused } = error as NodeJS.ErrnoException;
   if (errno === undefined) return error;
-  const where = path === undefined ? '' : ` in ${dirname(path)}`;
-  return new CommandError(`${file} was not written: ${getSystemErrorMessage(errno)}${where}`);
+  const where = refused === undefined ? '' : ` in ${dirname(refused)}`;
+  return new CommandError(`${undone}: ${getSystemErrorMessage(errno)}${where}`);
 }
 
 async function encryptAway(copy: string, draft: string, passphrase: string): Promise<void> {
@@ -137,16 +143,16 @@ export function isSameFile(a: string, b: string): boolean {
   return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
 }
 
-/** Makes sure that a file is a sound database of Doorward which this version can open. */
-export async function verifyCopy(copy: string): Promise<{ users: number; schema: string }> {
+/** Makes sure that a copy of what is named is a sound database of Doorward which this version can open. */
+export async function verifyCopy(copy: string, named: string): Promise<{ users: number; schema: string }> {
   const damage = findDamage(copy);
-  if (damage !== undefined) throw new CommandError(`the database is damaged: ${damage}`);
+  if (damage !== undefined) throw new CommandError(`${named} is damaged: ${damage}`);
   const db = await openDatabase({ url: `sqlite:${copy}` });
   try {
     const missing = new Set((await db.pendingMigrations(migrations)).map(({ id }) => id));
     const ids = migrations.map(({ id }) => id).sort();
     const schema = ids.findLast((id) => !missing.has(id));
-    if (schema === undefined) throw new CommandError('it is no database of Doorward');
+    if (schema === undefined) throw new CommandError(`${named} is no database of Doorward`);
     const { users } = await db.read
       .selectFrom('users')
       .select((eb) => eb.fn.countAll<number>().as('users'))

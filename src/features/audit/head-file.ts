@@ -14,8 +14,8 @@ export interface HeadFile {
   /** The checkpoint in it; undefined when there is no file. @throws for a file that holds anything else. */
   read(): Promise<string | undefined>;
   write(statement: string): Promise<void>;
-  /** Keeps the file under another name, if there is one, so that a new one can be begun. */
-  setAside(time: string): Promise<void>;
+  /** Keeps the file under another name, if there is one, so that a new one can be begun. What is returned puts it back. */
+  setAside(time: string): Promise<() => Promise<void>>;
 }
 
 export type HeadFileSettings = Pick<Settings, 'AUDIT_HEAD_FILE' | 'DATABASE_URL'>;
@@ -82,11 +82,13 @@ export function createHeadFile({
       }
     },
     async setAside(time) {
-      await rename(path, `${path}.until-${time.replaceAll(':', '')}`).catch(
-        (error: NodeJS.ErrnoException) => {
+      const aside = `${path}.until-${time.replaceAll(':', '')}`;
+      const moveIfThere = (from: string, to: string) =>
+        rename(from, to).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'ENOENT') throw error;
-        },
-      );
+        });
+      await moveIfThere(path, aside);
+      return () => moveIfThere(aside, path);
     },
   };
 }
