@@ -59,6 +59,15 @@ export function confirmation({ yes }: { yes?: true | undefined }): (question: st
   throw new UsageError('without a terminal, this needs --yes');
 }
 
+/** The same for what can be made anew, which a script removes without `--yes` as well. */
+export function confirmationOnTerminal({
+  yes,
+}: {
+  yes?: true | undefined;
+}): (question: string) => Promise<void> {
+  return confirmation({ yes: yes || !process.stdin.isTTY || undefined });
+}
+
 async function confirm(question: string): Promise<void> {
   const [answer = ''] = await ask([`${question} [y/N] `], {});
   if (!/^y(es)?$/i.test(answer)) throw new CommandError('nothing was done');

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ReadInvitation } from '../features/invitations/index.ts';
+import { confirmationOnTerminal } from './input.ts';
 import { createTable, isUnread, print, printable } from './output.ts';
 
 const perPage = 200;
@@ -92,9 +93,12 @@ export function addInvitations(program: Command): void {
     .command('delete')
     .argument('<id>', 'The number that the list shows.', readId)
     .description('Take an invitation back; its link stops working.')
-    .action(async (id: number) => {
+    .option('--yes', 'Do not ask.')
+    .action(async (id: number, options: { yes?: true }) => {
+      const confirm = confirmationOnTerminal(options);
       const { withCore } = await import('./core.ts');
       await withCore(async (core) => {
+        await confirm(`Take invitation ${id} back?`);
         await core.invitations.withdraw(id);
         await print(`Deleted ${id}`);
       });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ListedKey } from '../features/keys/index.ts';
-import { createTable, print, warn } from './output.ts';
+import { confirmationOnTerminal } from './input.ts';
+import { createTable, print, printable, warn } from './output.ts';
 
 async function printKeys(keys: readonly ListedKey[], { json }: { json?: true }): Promise<void> {
   const rows = keys.map((key) => [key.kid, key.algorithm, key.state, key.created_at, key.signs_from]);
@@ -43,9 +44,12 @@ export function addKeys(program: Command): void {
   keys
     .command('retire <kid>')
     .description('Withdraw a key: every access token that it signed is refused from then on.')
-    .action(async (kid: string) => {
+    .option('--yes', 'Do not ask.')
+    .action(async (kid: string, options: { yes?: true }) => {
+      const confirm = confirmationOnTerminal(options);
       const { withCore } = await import('./core.ts');
       await withCore(async (core) => {
+        await confirm(`Withdraw the key ${printable(kid)}?`);
         await core.keys.retire(kid);
         await print(`Retired ${kid}`);
       });

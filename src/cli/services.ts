@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { CommandError } from './failures.ts';
-import { createTable, isUnread, print } from './output.ts';
+import { confirmationOnTerminal } from './input.ts';
+import { createTable, isUnread, print, printable } from './output.ts';
 
 export function addServices(program: Command): void {
   const services = program
@@ -46,9 +47,12 @@ export function addServices(program: Command): void {
   services
     .command('delete <name>')
     .description('Withdraw a credential.')
-    .action(async (name: string) => {
+    .option('--yes', 'Do not ask.')
+    .action(async (name: string, options: { yes?: true }) => {
+      const confirm = confirmationOnTerminal(options);
       const { withCore } = await import('./core.ts');
       await withCore(async (core) => {
+        await confirm(`Withdraw the credential of ${printable(name)}?`);
         await core.services.delete(name);
         await print(`Deleted ${name}`);
       });

@@ -31,13 +31,21 @@ describe('a line of an import', () => {
   }
 
   test('truth values as SQLite exports them, null for what is not known, unknown fields', () => {
-    const line = { ...account, id: 9, is_active: 0, is_admin: 1, created_at: null, updated_at: 'x' };
+    const line = {
+      ...account,
+      id: 9,
+      is_active: 0,
+      is_admin: 1,
+      email_verified: 0,
+      locale: 'de_AT',
+      created_at: null,
+    };
     assert.deepEqual(read(JSON.stringify(line)), {
       ...account,
       is_active: false,
       is_admin: true,
-      email_verified: undefined,
-      locale: undefined,
+      email_verified: false,
+      locale: 'de-AT',
       created_at: undefined,
     });
   });

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { ValidationError, valueError } from '../../errors.ts';
 import { type ImportedAccount, readImported } from '../../features/accounts/index.ts';
-import { Email, Name, Text } from '../../http/schema.ts';
+import { Email, Locale, Name, Text } from '../../http/schema.ts';
 import { createCheck } from '../check.ts';
 
 const Line = Type.Object({
@@ -10,6 +10,8 @@ const Line = Type.Object({
   hashed_password: Text(),
   is_active: Type.Optional(Type.Boolean()),
   is_admin: Type.Optional(Type.Boolean()),
+  email_verified: Type.Optional(Type.Boolean()),
+  locale: Type.Optional(Locale),
   created_at: Type.Optional(Text()),
 });
 
@@ -20,8 +22,9 @@ const Line = Type.Object({
 export function createLineReader(): (text: string) => ImportedAccount {
   const check = createCheck(Line);
   return (text) => {
-    const { email, name, hashed_password: hash, is_active, is_admin, created_at } = check(parse(text));
-    return readImported({ email, name, hash, is_active, is_admin, created_at }, 'hashed_password');
+    const { hashed_password: hash, locale, ...fields } = check(parse(text));
+    // As POSIX and many tables spell it: en_US.
+    return readImported({ ...fields, hash, locale: locale?.replaceAll('_', '-') }, 'hashed_password');
   };
 }
 
@@ -41,7 +44,7 @@ function parse(text: string): object {
   return Object.fromEntries(
     fields.map(([name, field]) => [
       name,
-      /^is_/.test(name) && (field === 0 || field === 1) ? field === 1 : field,
+      /^(is_|email_verified$)/.test(name) && (field === 0 || field === 1) ? field === 1 : field,
     ]),
   );
 }

@@ -15,7 +15,8 @@ export function addImport(users: Command): void {
     .option('--dry-run', 'Check every line and write no account.')
     .addHelpText(
       'after',
-      '\nA line is {"email", "name", "hashed_password", "is_active"?, "is_admin"?, "created_at"?}; other fields are ignored.' +
+      '\nA line is {"email", "name", "hashed_password", "is_active"?, "is_admin"?, "email_verified"?, "locale"?, "created_at"?};' +
+        '\nother fields are ignored. An address that is not said to be unverified counts as verified.' +
         '\nIds are assigned anew. An email that is registered already is skipped, so an import can be repeated.',
     )
     .action(async (file: string, { dryRun = false }: { dryRun?: boolean }) => {
