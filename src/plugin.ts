@@ -125,7 +125,7 @@ async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserR
   if (app.prefix !== '' && app.prefix !== '/') app.setNotFoundHandler(sendNotFound);
   const changeOwn: ChangeOwn = (request, reply, changes) => {
     const mark = changes.email === undefined ? null : browser.markOf(request, reply);
-    const browser_digest = mark === null ? null : digestBrowser(mark);
+    const browser_digest = digestBrowser(mark);
     return core.emailChange.changeOwn({ ...request.auth, browser_digest }, changes);
   };
   app.register(accountRoutes(core.accounts, changeOwn, browser));

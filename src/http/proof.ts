@@ -13,19 +13,16 @@ export const ProofFields = {
   ),
 };
 
-/** A proof as it was sent. */
-export type SentProof = { token: string } | { code: string; email: string | undefined };
-
 /**
- * The proof in a body: a token, or a code with the address that it was mailed to, which whoever is signed in need not name.
+ * The proof in a body, with the mark of the browser that shows it: a token, or a code with the address that it was mailed to, which whoever is signed in need not name.
  * @throws ValidationError for neither, both, or a code of nobody.
  */
 export function readProof(
   { token, email, code }: { token?: string; email?: string; code?: string },
-  { isSignedIn }: { isSignedIn: boolean },
-): SentProof {
+  { isSignedIn, mark = null }: { isSignedIn: boolean; mark: string | null | undefined },
+): { token: string; browser: string | null } | { code: string; email: string | undefined } {
   if (token !== undefined) {
-    if (code === undefined && email === undefined) return { token };
+    if (code === undefined && email === undefined) return { token, browser: mark };
     throw new ValidationError([valueError(['body'], 'token stands alone')]);
   }
   if (code === undefined) throw missing('token');

@@ -27,11 +27,8 @@ export function emailChangeRoutes(
       },
       (request) => {
         const caller = callerOf(request)?.user;
-        const sent = readProof(request.body, { isSignedIn: true });
-        if ('token' in sent) {
-          const proof = { ...sent, browser: browser.readCookie(request, 'mark') ?? null };
-          return emailChange.confirm({ proof, caller });
-        }
+        const sent = readProof(request.body, { isSignedIn: true, mark: browser.readCookie(request, 'mark') });
+        if ('token' in sent) return emailChange.confirm({ proof: sent, caller });
         if (caller === undefined) throw new DoorwardError('not_authenticated');
         return emailChange.confirm({ proof: { code: sent.code, user: caller }, caller });
       },

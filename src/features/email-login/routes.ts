@@ -27,8 +27,7 @@ export function emailLoginRoutes(
         },
       },
       async (request, reply) => {
-        const mark = browser.markOf(request, reply);
-        const browser_digest = mark === null ? null : digestBrowser(mark);
+        const browser_digest = digestBrowser(browser.markOf(request, reply));
         await emailLogin.ask({ email: request.body.email, browser_digest });
         return reply.code(202).send({ message: 'If the address has an account, a mail is on its way' });
       },
@@ -52,11 +51,9 @@ export function emailLoginRoutes(
       },
       async (request, reply) =>
         answerLogin(browser, request, reply, request.query.transport, async (client) => {
-          const sent = readProof(request.body, { isSignedIn: false });
-          if ('token' in sent) {
-            const proof = { ...sent, browser: browser.readCookie(request, 'mark') ?? null };
-            return emailLogin.logIn({ proof, client });
-          }
+          const mark = browser.readCookie(request, 'mark');
+          const sent = readProof(request.body, { isSignedIn: false, mark });
+          if ('token' in sent) return emailLogin.logIn({ proof: sent, client });
           const user = await findByEmail(sent.email ?? '');
           return emailLogin.logIn({ proof: { code: sent.code, user }, client });
         }),

@@ -9,7 +9,7 @@ import { deleteExpiredLinks, deleteLinks, describeLinks, type LinkPurpose, type 
 
 export { digestBrowser } from './digests.ts';
 export { mailLinkMigrations } from './migrations.ts';
-export type { Proof, Shown } from './redeem.ts';
+export type { Proof, SentProof, Shown } from './redeem.ts';
 export type { LinkPurpose } from './store.ts';
 
 /** Links and codes that go out in mails, each good for one thing, once. */

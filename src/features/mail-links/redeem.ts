@@ -21,6 +21,11 @@ export type Proof =
   /** The code, by whoever is signed in as the user or names the user's address; undefined when nobody has it. */
   | { code: string; user: { id: number; email: string } | undefined };
 
+/** A proof as it was sent; a code without an address is the caller's. */
+export type SentProof =
+  | { token: string; browser: string | null }
+  | { code: string; email: string | undefined };
+
 /** What was shown, before it is used up. */
 export interface Shown {
   readonly link: MailLink;
@@ -78,7 +83,7 @@ async function byToken(
     return undefined;
   }
   // Somebody else's browser: a link that was forwarded, or the owner of an address that somebody signed up with.
-  if (link.browser_digest !== null && (browser === null || digestBrowser(browser) !== link.browser_digest))
+  if (link.browser_digest !== null && digestBrowser(browser) !== link.browser_digest)
     throw new DoorwardError('link_from_another_browser');
   return link;
 }

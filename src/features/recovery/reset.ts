@@ -2,13 +2,8 @@ import { userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Accounts } from '../accounts/index.ts';
-import type { MailLinks } from '../mail-links/index.ts';
+import type { MailLinks, SentProof } from '../mail-links/index.ts';
 import type { Passwords } from '../passwords/index.ts';
-
-/** What proves that the mail arrived. */
-export type SentProof =
-  | { token: string; browser: string | null }
-  | { code: string; email: string | undefined };
 
 /**
  * Sets a new password for whoever shows a link or a code that was mailed to the address, which is verified by that. Every

@@ -21,8 +21,7 @@ export function recoveryRoutes(recovery: Recovery, browser: BrowserRules): Fasti
         },
       },
       async (request, reply) => {
-        const mark = browser.markOf(request, reply);
-        const browser_digest = mark === null ? null : digestBrowser(mark);
+        const browser_digest = digestBrowser(browser.markOf(request, reply));
         await recovery.ask({ ...request.body, browser_digest });
         return reply.code(202).send({ message: 'If there is an account, a mail is on its way' });
       },
@@ -45,11 +44,8 @@ export function recoveryRoutes(recovery: Recovery, browser: BrowserRules): Fasti
       },
       async (request) => {
         const { new_password, ...fields } = request.body;
-        const sent = readProof(fields, { isSignedIn: false });
-        await recovery.reset({
-          new_password,
-          sent: 'token' in sent ? { ...sent, browser: browser.readCookie(request, 'mark') ?? null } : sent,
-        });
+        const sent = readProof(fields, { isSignedIn: false, mark: browser.readCookie(request, 'mark') });
+        await recovery.reset({ new_password, sent });
         return { message: 'Password reset successfully' };
       },
     );

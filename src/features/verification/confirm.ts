@@ -2,12 +2,7 @@ import { userLock } from '../../database/lock-names.ts';
 import { DoorwardError } from '../../errors.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { Accounts, User } from '../accounts/index.ts';
-import type { MailLinks } from '../mail-links/index.ts';
-
-/** What proves that the mail arrived; a code without an address is the caller's. */
-export type SentProof =
-  | { token: string; browser: string | null }
-  | { code: string; email: string | undefined };
+import type { MailLinks, SentProof } from '../mail-links/index.ts';
 
 /**
  * Verifies the address that a link or a code was mailed to. A link of another account than the caller's does nothing: who

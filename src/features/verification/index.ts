@@ -41,7 +41,7 @@ export function createVerification(kernel: Kernel, features: VerificationFeature
 
   const mailLink = (tx: Transaction, userId: number) => {
     const { mark } = currentOrigin();
-    return mailOwner(tx, userId, 'verify_email', { browser_digest: mark ? digestBrowser(mark) : null });
+    return mailOwner(tx, userId, 'verify_email', { browser_digest: digestBrowser(mark) });
   };
   events.on('user.created', async (tx, { user_id, email_verified }) => {
     if (!email_verified) await mailLink(tx, user_id);

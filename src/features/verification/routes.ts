@@ -39,8 +39,7 @@ export function verificationRoutes(
         const { email } = request.body;
         const asked = email === undefined ? user && { user } : { email };
         if (asked === undefined) throw missingEmail();
-        const mark = browser.markOf(request, reply);
-        const browser_digest = mark === null ? null : digestBrowser(mark);
+        const browser_digest = digestBrowser(browser.markOf(request, reply));
         if (!('user' in asked && asked.user.email_verified))
           await verification.ask({ asked, browser_digest });
         return reply.code(202).send({ message: 'If the address is to be verified, a mail is on its way' });
@@ -63,11 +62,9 @@ export function verificationRoutes(
       },
       (request) => {
         const caller = callerOf(request)?.user;
-        const sent = readProof(request.body, { isSignedIn: caller !== undefined });
-        return verification.confirm({
-          caller,
-          sent: 'token' in sent ? { ...sent, browser: browser.readCookie(request, 'mark') ?? null } : sent,
-        });
+        const mark = browser.readCookie(request, 'mark');
+        const sent = readProof(request.body, { isSignedIn: caller !== undefined, mark });
+        return verification.confirm({ caller, sent });
       },
     );
   };
