@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import Fastify from 'fastify';
 import { createTestDoorward } from '../../src/testing/index.ts';
@@ -88,6 +90,41 @@ test('PAGES=off, and a host that wants none, have no pages', async (t) => {
   host.get('/account', () => 'the page of the host');
   await host.register(doorward.plugin, { pages: false });
   assert.equal((await host.inject('/account')).payload, 'the page of the host');
+});
+
+test('in development every path below /account and /console is its document from the sources, told what the server tells', async (t) => {
+  const { app } = await openServer(t, { PRODUCT_NAME: 'Ada & Co' });
+  const DOORWARD_URL = await app.listen({ host: '127.0.0.1', port: 0 });
+  const root = join(import.meta.dirname, '../..');
+  const vite = spawn(
+    process.execPath,
+    // Somebody may be developing the pages beside this test.
+    [join(root, 'node_modules/vite/bin/vite.js'), '--host', '127.0.0.1', '--port', '0', '--bypass-lock'],
+    {
+      cwd: join(root, 'console'),
+      env: { ...process.env, DOORWARD_URL, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  t.after(() => vite.kill());
+  let origin = '';
+  for await (const printed of vite.stdout.iterator({ destroyOnReturn: false })) {
+    origin = /http:\/\/127\.0\.0\.1:\d+/.exec(String(printed))?.[0] ?? '';
+    if (origin !== '') break;
+  }
+  for (const [path, document] of [
+    ['/account', 'account'],
+    ['/account/login?x=1', 'account'],
+    ['/console/', 'console'],
+    ['/console/users/7', 'console'],
+  ] as const) {
+    const answer = await fetch(origin + path, { headers: { accept: 'text/html' } });
+    const text = await answer.text();
+    assert.equal(answer.status, 200);
+    assert.ok(text.includes(`src="/src/${document}/main.tsx"`), path);
+    assert.match(text, /id="doorward-config">\{.*"name":"Ada & Co".*\}<\/script>/);
+  }
+  assert.equal((await fetch(`${origin}/accounts`)).status, 404);
 });
 
 pageTests({
