@@ -18,6 +18,46 @@ async function logIn(site: Site, path: string, word = password): Promise<Page> {
 }
 
 pageTests({
+  async 'on a narrow screen the menu keeps the keyboard and the view until it is left'(open) {
+    const site = await open();
+    await site.signIn({ email });
+    const page = await logIn(site, '/account');
+    await page.setViewportSize({ width: 360, height: 400 });
+    const burger = page.getByRole('button', { name: 'Menu' });
+    const menu = page.getByRole('dialog', { name: 'Menu' });
+    await burger.and(page.locator('[aria-expanded=false]')).press('Enter');
+    await menu.waitFor();
+    const focused = page.locator(':focus');
+    for (let tabs = 0; tabs < 12; tabs += 1) {
+      await page.keyboard.press('Tab');
+      assert.equal(await menu.locator(focused).count(), 1);
+    }
+    await page.mouse.move(340, 200);
+    await page.mouse.wheel(0, 300);
+    await page.evaluate('new Promise(requestAnimationFrame)');
+    assert.equal(await page.evaluate('scrollY'), 0);
+    await page.keyboard.press('Escape');
+    await menu.waitFor({ state: 'detached' });
+    await burger.and(focused).and(page.locator('[aria-expanded=false]')).waitFor();
+
+    for (const [name, path] of [
+      ['Password', '/account/password'],
+      ['Password', '/account/password'],
+      ['Profile', '/account/'],
+    ] as const) {
+      await burger.click();
+      await menu.getByRole('link', { name }).click();
+      await page.waitForURL(site.origin + path);
+      await menu.waitFor({ state: 'detached' });
+    }
+    await burger.click();
+    await menu.waitFor();
+    await page.setViewportSize({ width: 1280, height: 400 });
+    await menu.waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: 'Sessions' }).click();
+    await page.getByRole('heading', { name: 'Sessions', level: 1 }).waitFor();
+  },
+
   async 'a profile is changed, in another language, and a name that is markup stays text'(open) {
     const site = await open();
     await site.signIn({ email });
