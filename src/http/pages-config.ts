@@ -9,6 +9,8 @@ export interface PagesConfig {
   registration: 'open' | 'invite' | 'closed';
   email_login: boolean;
   hides_registered_emails: boolean;
+  /** Or they stay in the outbox, where administrators read them. */
+  sends_mails: boolean;
   deletion_grace_days: number;
   password_policy: 'composition' | 'nist';
   /** Origins, beside the pages' own, to which a page may send the browser back. */

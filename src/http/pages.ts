@@ -40,6 +40,7 @@ export async function registerPages(
     registration: settings.REGISTRATION,
     email_login: settings.EMAIL_LOGIN === 'on',
     hides_registered_emails: settings.HIDE_REGISTERED_EMAILS === 'on',
+    sends_mails: settings.MAIL_URL !== undefined,
     deletion_grace_days: settings.DELETION_GRACE_DAYS,
     password_policy: settings.PASSWORD_POLICY,
     return_origins: [...parseOrigins(settings.CORS_ORIGINS)],

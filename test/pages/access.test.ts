@@ -51,7 +51,7 @@ pageTests({
     await page.getByText('Add a capital letter').waitFor();
     await fill(page, { Password: password });
     await page.keyboard.press('Enter');
-    await page.getByText(`We have sent a mail to ${email}`).waitFor();
+    await page.getByText(`Ask an administrator for the code for ${email}`).waitFor();
     assert.equal(await page.locator(':focus').innerText(), 'Confirm your email');
     await site.inspect(page, 'sign-up-sent');
 
@@ -86,10 +86,10 @@ pageTests({
     const page = await site.visit('/account/sign-up');
     await fill(page, { Name: 'Ada', Email: email, Password: password });
     await press(page, 'Make an account');
-    await page.getByText(`We have sent a mail to ${email}`).waitFor();
+    await page.getByText(`Ask an administrator for the code for ${email}`).waitFor();
     const first = await site.mailTo(email);
-    await press(page, 'Send it again');
-    await page.getByRole('status').getByText('a new mail is on its way').waitFor();
+    await press(page, 'Make a new one');
+    await page.getByRole('status').getByText('administrators have a new code').waitFor();
     const { link, code } = await site.mailTo(email);
     assert.notEqual(link, first.link);
 
@@ -113,7 +113,27 @@ pageTests({
     const other = await site.visit('/account/sign-up');
     await fill(other, { Name: 'Eve', Email: email, Password: newPassword });
     await press(other, 'Make an account');
-    await other.getByText(`We have sent a mail to ${email}`).waitFor();
+    await other.getByText(`Ask an administrator for the code for ${email}`).waitFor();
+  },
+
+  async 'where mails are sent the pages tell of them, and name no administrator'(open, t) {
+    const smtp = await startSmtp(t);
+    const site = await open({ MAIL_URL: smtp.url });
+    const page = await site.visit('/account/sign-up');
+    await fill(page, { Name: 'Ada', Email: email, Password: password });
+    await press(page, 'Make an account');
+    await page.getByText(`We have sent a mail to ${email}`).waitFor();
+    await page.getByText('Look into the spam folder').waitFor();
+    await press(page, 'Send it again');
+    await page.getByRole('status').getByText('a new mail is on its way').waitFor();
+    await fill(page, { 'Code of the mail': codeIn(await smtp.waitFor(email, 2)) });
+    await press(page, 'Confirm');
+    await seeTitle(page, 'Your email is confirmed');
+    await page.goto(`${site.origin}/account/forgot-password`);
+    await fill(page, { Email: email });
+    await press(page, 'Send me a mail');
+    await page.getByText('a mail is on its way').waitFor();
+    assert.equal(await page.getByText('administrator').count(), 0);
   },
 
   async 'whoever has to confirm the address first does that at the sign-in, and is signed in'(open) {
@@ -123,7 +143,7 @@ pageTests({
     const page = await site.visit('/account/login?return_to=%2Faccount%2Fpassword');
     await fill(page, { Email: email, Password: password });
     await press(page, 'Sign in');
-    await page.getByText(`We have sent a mail to ${email}`).waitFor();
+    await page.getByText(`Ask an administrator for the code for ${email}`).waitFor();
     const { code } = await site.mailTo(email);
     await fill(page, { 'Code of the mail': code ?? '' });
     await press(page, 'Confirm');
@@ -137,7 +157,7 @@ pageTests({
       const page = await site.visit('/account/sign-up');
       await fill(page, { Name: 'Ada', Email: address, Password: password });
       await press(page, 'Make an account');
-      await page.getByText(`We have sent a mail to ${address}`).waitFor();
+      await page.getByText(`Ask an administrator for the code for ${address}`).waitFor();
       const { link } = await site.mailTo(address);
       await logIn(site, page, { email: address });
       const tab = await follow(page, link);
@@ -156,7 +176,7 @@ pageTests({
     const page = await site.visit('/account/sign-up');
     await fill(page, { Name: 'Ada', Email: email, Password: password });
     await press(page, 'Make an account');
-    await page.getByText(`We have sent a mail to ${email}`).waitFor();
+    await page.getByText(`Ask an administrator for the code for ${email}`).waitFor();
     const { link } = await site.mailTo(email);
     const other = { email: 'other@example.com', password, name: 'Other' };
     await site.doorward.admin.create(other);
@@ -196,12 +216,12 @@ pageTests({
     await page.getByRole('link', { name: 'Forgot your password?' }).click();
     await site.inspect(page, 'forgot-password');
     await fill(page, { Email: 'nobody@example.com' });
-    await press(page, 'Send me a mail');
+    await press(page, 'Make a code');
     await page.getByText('If there is an account with nobody@example.com').waitFor();
 
     await page.goto(`${site.origin}/account/forgot-password`);
     await fill(page, { Email: email });
-    await press(page, 'Send me a mail');
+    await press(page, 'Make a code');
     await page.getByText(`If there is an account with ${email}`).waitFor();
     await site.inspect(page, 'forgot-password-sent');
     const { code } = await site.mailTo(email);
@@ -212,7 +232,7 @@ pageTests({
 
     await page.goto(`${site.origin}/account/forgot-password`);
     await fill(page, { Email: email });
-    await press(page, 'Send me a mail');
+    await press(page, 'Make a code');
     await page.getByText(`If there is an account with ${email}`).waitFor();
     const { link } = await site.mailTo(email);
     const tab = await follow(page, link);
@@ -322,7 +342,7 @@ pageTests({
     await site.signIn({ email });
     const ask = async (page: Page) => {
       await fill(page, { Email: email });
-      await press(page, 'Send me a mail');
+      await press(page, 'Make a code');
       await page.getByText(`If there is an account with ${email}`).waitFor();
     };
     const page = await site.visit('/account/login?return_to=%2Faccount%2Fsessions');

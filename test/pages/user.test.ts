@@ -17,8 +17,8 @@ pageTests({
     await page.getByLabel('Name').fill('Ada <i>Lovelace</i>');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('heading', { name: 'Ada <i>Lovelace</i>', level: 1 }).waitFor();
-    await page.getByRole('button', { name: 'Send reset' }).click();
-    await page.getByText('A mail to ada@example.com is on its way.').waitFor();
+    await page.getByRole('button', { name: 'Make reset link' }).click();
+    await page.getByText('The link for ada@example.com is in “Mails”.').waitFor();
     await page.getByRole('button', { name: 'Unlock' }).click();
     await page.getByText('Failed sign-ins are forgotten.').waitFor();
     await page.getByText('Saved', { exact: true }).waitFor({ state: 'hidden' });

@@ -33,17 +33,20 @@ pageTests({
     await page.getByRole('button', { name: 'Invite' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Email').fill('no address');
-    await dialog.getByRole('button', { name: 'Send invitation' }).click();
+    await dialog.getByRole('button', { name: 'Make invitation' }).click();
     await dialog.getByText('This is no email address').waitFor();
     await dialog.getByLabel('Email').fill('second@example.com');
     await dialog.getByLabel('Administrator').check();
     await site.inspect(page, 'invite');
-    await dialog.getByRole('button', { name: 'Send invitation' }).click();
+    await dialog.getByRole('button', { name: 'Make invitation' }).click();
     await page.getByRole('listitem').filter({ hasText: 'second@example.com' }).waitFor();
     const first = await site.mailTo('second@example.com');
     await page.getByRole('button', { name: 'Send again to second@example.com' }).click();
-    await page.getByText('A mail to second@example.com is on its way').last().waitFor();
-    await page.getByText('A mail to second@example.com is on its way').first().waitFor({ state: 'hidden' });
+    await page.getByText('The link for second@example.com is in “Mails”').last().waitFor();
+    await page
+      .getByText('The link for second@example.com is in “Mails”')
+      .first()
+      .waitFor({ state: 'hidden' });
     await site.inspect(page, 'invitations');
 
     const second = await site.mailTo('second@example.com');
@@ -63,7 +66,7 @@ pageTests({
     await page.getByRole('heading', { name: 'No open invitations' }).waitFor();
     await page.getByRole('button', { name: 'Invite' }).click();
     await dialog.getByLabel('Email').fill('third@example.com');
-    await dialog.getByRole('button', { name: 'Send invitation' }).click();
+    await dialog.getByRole('button', { name: 'Make invitation' }).click();
     await page.getByRole('button', { name: 'Withdraw the invitation of third@example.com' }).click();
     await dialog.getByRole('button', { name: 'Withdraw' }).click();
     await page.getByRole('heading', { name: 'No open invitations' }).waitFor();

@@ -4,6 +4,7 @@ import type account from '../messages/en/account.json';
 import type insight from '../messages/en/insight.json';
 import type shared from '../messages/en/shared.json';
 import type users from '../messages/en/users.json';
+import { config } from './config.ts';
 import { foreignText } from './foreign-text.ts';
 import { canStore } from './storage.ts';
 
@@ -32,8 +33,12 @@ export const languages = {
 } as const;
 export type Language = keyof typeof languages;
 
+interface Texts {
+  [key: string]: string | Texts;
+}
+
 const storageKey = 'doorward-language';
-const files = import.meta.glob<object>('../messages/*/*.json', { import: 'default' });
+const files = import.meta.glob<Texts>('../messages/*/*.json', { import: 'default' });
 const i18n = createInstance();
 
 /** A text in the language of the page: `t('access:log_in.title')`. Without a namespace: of `shared`. */
@@ -45,7 +50,10 @@ export const language = chooseLanguage();
 /** Loads the texts that a document uses. Called once, before anything is shown. */
 export async function loadMessages(namespaces: readonly Namespace[]): Promise<void> {
   const loaded = await Promise.all(
-    namespaces.map(async (name) => [name, await files[`../messages/${language}/${name}.json`]?.()]),
+    namespaces.map(async (name) => {
+      const texts = (await files[`../messages/${language}/${name}.json`]?.()) ?? {};
+      return [name, config.sends_mails ? texts : whereMailsAreKept(texts)];
+    }),
   );
   await i18n.init({
     lng: language,
@@ -55,6 +63,16 @@ export async function loadMessages(namespaces: readonly Namespace[]): Promise<vo
     interpolation: { escape: foreignText },
   });
   document.documentElement.lang = language;
+}
+
+/** The same texts, each `<key>_kept` in the place of `<key>`: what is untrue of mails that only administrators read. */
+function whereMailsAreKept(texts: Texts): Texts {
+  return Object.fromEntries(
+    Object.entries(texts).map(([key, text]) => [
+      key,
+      typeof text === 'string' ? (texts[`${key}_kept`] ?? text) : whereMailsAreKept(text),
+    ]),
+  );
 }
 
 /** Remembers the language on this device and shows the page anew in it. */
