@@ -23,6 +23,10 @@ pageTests({
     await page.getByText('Failed sign-ins are forgotten.').waitFor();
     await page.getByText('Saved', { exact: true }).waitFor({ state: 'hidden' });
     await site.inspect(page, 'user-profile');
+    await page.setViewportSize({ width: 320, height: 700 });
+    const tops = `[...document.querySelectorAll('[role=tab]')].map((tab) => tab.getBoundingClientRect().top)`;
+    assert.equal(new Set(await page.evaluate<number[]>(tops)).size, 1, 'the tabs stand in one line');
+    await page.setViewportSize({ width: 1280, height: 900 });
 
     await page.getByRole('tab', { name: 'Sessions' }).click();
     assert.match(page.url(), /\?tab=sessions$/);

@@ -1,4 +1,4 @@
-import { Anchor, Group, Stack, Tabs } from '@mantine/core';
+import { Anchor, Group, ScrollArea, Stack, Tabs } from '@mantine/core';
 import { IconChevronLeft } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
@@ -67,13 +67,15 @@ export function UserPage() {
         onChange={(value) => navigate({ search: { tab: readTab(value) }, replace: true })}
         keepMounted={false}
       >
-        <Tabs.List>
-          {tabs.map((name) => (
-            <Tabs.Tab key={name} value={name}>
-              {t(`users:user.tabs.${name satisfies Tab}`)}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
+        <ScrollArea type="never">
+          <Tabs.List miw="max-content">
+            {tabs.map((name) => (
+              <Tabs.Tab key={name} value={name}>
+                {t(`users:user.tabs.${name satisfies Tab}`)}
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
+        </ScrollArea>
         <Tabs.Panel value={tab} pt="lg">
           <Panel user={user} />
         </Tabs.Panel>
