@@ -4,7 +4,38 @@ import { pageTests } from '../support/pages.ts';
 const email = 'ada@example.com';
 const password = 'SecurePass123!';
 
+/** Run in the page: the contrast of each input's border, once its colour rests, with what is within. */
+const borderContrasts = `(async () => {
+  const luminance = (color) => {
+    const [red, green, blue] = color.match(/\\d+/g).map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+  };
+  await Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => {})));
+  return [...document.querySelectorAll('input, select')].map((input) => {
+    // The frame of a password has the input within.
+    const { borderColor, backgroundColor } = getComputedStyle(input.closest('.mantine-Input-input'));
+    const [border, ground] = [luminance(borderColor), luminance(backgroundColor)];
+    return Math.max(border, ground) / Math.min(border, ground);
+  });
+})()`;
+
 pageTests({
+  async 'the border of an input, focused or not, is told from its ground, in light and dark'(open) {
+    const site = await open();
+    const page = await site.visit('/account/login');
+    await page.getByLabel('Email').focus();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor({ state: 'attached' });
+      // WCAG 2.2, 1.4.11.
+      const contrasts = await page.evaluate<number[]>(borderContrasts);
+      assert.ok(contrasts.length === 3 && contrasts.every((contrast) => contrast >= 3), `${contrasts}`);
+    }
+  },
+
   async 'signing in by keyboard leads to where the visitor wanted to be; signing out leads back'(open) {
     const site = await open();
     await site.signIn({ email });

@@ -8,6 +8,7 @@ import {
 } from '@mantine/core';
 import { config } from './config.ts';
 import { t } from './i18n.ts';
+import classes from './theme.module.css';
 
 const white = [255, 255, 255] as const;
 const black = [0, 0, 0] as const;
@@ -99,6 +100,8 @@ export const theme = createTheme({
         visibilityToggleButtonProps: { 'aria-label': t('show_password') },
       }),
     },
+    Input: { classNames: { wrapper: classes.field } },
+    Checkbox: { classNames: { input: classes.checkbox } },
     Modal: dialog,
     Drawer: dialog,
   },
@@ -116,7 +119,7 @@ function textsOnTints(): Record<string, string> {
   );
 }
 
-/** Where the library's own colours are too weak to be read (WCAG 2.2, 1.4.3). */
+/** Where the library's own colours are too weak to be read (WCAG 2.2, 1.4.3), or to show where to type (1.4.11). */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
@@ -124,10 +127,12 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-error': 'var(--mantine-color-red-9)',
     '--mantine-color-dimmed': 'var(--mantine-color-gray-7)',
     '--mantine-color-placeholder': 'var(--mantine-color-gray-7)',
+    '--field-border': 'var(--mantine-color-gray-6)',
   },
   dark: {
     '--mantine-color-error': 'var(--mantine-color-red-4)',
     '--mantine-color-dimmed': 'var(--mantine-color-dark-1)',
     '--mantine-color-placeholder': 'var(--mantine-color-dark-1)',
+    '--field-border': 'var(--mantine-color-dark-2)',
   },
 });
