@@ -14,7 +14,7 @@ export interface Child {
 }
 
 /** How `npm start` runs Node. */
-const startWords = manifest.scripts.start.split(' ').slice(1);
+const startWords = manifest.scripts.start.replace(/^exec node /, '').split(' ');
 export const startFlags = startWords.slice(
   0,
   startWords.findIndex((word) => !word.startsWith('-')),

@@ -59,14 +59,15 @@ type End = (exitCode: number) => void;
  * for another reason, unless it ends already.
  */
 function exitOnSignals(end: End): () => void {
-  let firstAt: number | undefined;
+  let isEnding = false;
   const endInOrder = () => {
-    if (firstAt !== undefined) return;
-    firstAt = performance.now();
-    end(0);
+    if (!isEnding) end(0);
+    isEnding = true;
   };
+  let firstAt: number | undefined;
   const onSignal = () => {
-    if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) process.exit(1);
+    firstAt ??= performance.now();
+    if (performance.now() - firstAt > sameSignalMs) process.exit(1);
     endInOrder();
   };
   process.on('SIGTERM', onSignal);
@@ -74,10 +75,7 @@ function exitOnSignals(end: End): () => void {
   return endInOrder;
 }
 
-/**
- * npm gives a signal to the shell between it and us, which may end without passing it on (dash does): we would be left, and
- * hold the port. An orphan has another parent.
- */
+/** Of what npm is killed with we hear nothing: we would be left, and hold the port. An orphan has another parent. */
 function onParentEnd(parent: number, act: () => void): void {
   setInterval(() => process.ppid !== parent && act(), parentCheckMs).unref();
 }
