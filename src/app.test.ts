@@ -247,6 +247,9 @@ test('handler: a body that a parser before us has read is told at once, and in t
   assert.deepEqual([answer.status, (await answer.json()).code], [500, 'internal_error']);
   assert.match(String(logged), /body parser before Doorward/);
   assert.equal((await ask('/auth/logout', { method: 'POST' })).status, 401);
+  const headers = { connection: 'close', 'content-type': 'application/json' };
+  const empty = await fetch(`http://127.0.0.1:${port}/auth/login`, { method: 'POST', headers });
+  assert.equal(empty.status, 500);
 });
 
 test('mount: what fetch serves, and where', async (t) => {
@@ -262,7 +265,9 @@ test('mount: what fetch serves, and where', async (t) => {
 
 test('close waits for nobody who went away', async () => {
   const doorward = await createDoorward({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' });
-  const gone = new Promise<void>((resolve) => {
+  const pieces = Array.from({ length: 40 }, () => Buffer.alloc(65_536));
+  await doorward.app((app) => void app.get('/large', async () => Readable.from(pieces)));
+  const hungUp = new Promise<void>((resolve) => {
     const server = createServer(async (request, response) => {
       request.socket.destroy();
       if (!response.closed) await once(response, 'close');
@@ -274,11 +279,15 @@ test('close waits for nobody who went away', async () => {
       fetch(`http://127.0.0.1:${port}/auth/me`).catch(() => {});
     });
   });
-  await gone;
+  await hungUp;
   const leaving = new AbortController();
   await doorward.fetch(new Request(url('/openapi.json'), { signal: leaving.signal }));
   leaving.abort();
   await doorward.fetch(new Request(url('/openapi.json')));
+  // Answers that are never read, of callers that are there and of one that left before its answer began.
+  const gone = AbortSignal.abort();
+  for (const init of [{}, { signal: gone }, { method: 'HEAD' }])
+    await doorward.fetch(new Request(url('/large'), init));
   const isClosed = doorward.close().then(() => true);
   assert.ok(await Promise.race([isClosed, sleep(5_000, false)]));
 });

@@ -68,11 +68,13 @@ export async function createDoorward(
   }
 }
 
-/** Whether somebody else has read a body that we would read. */
-function isBodyTaken({ readableDidRead, method, headers }: IncomingMessage): boolean {
+/** Whether somebody else has read a body that we would read: an empty one as well, if it says what it is. */
+function isBodyTaken({ readableDidRead, readableEnded, method, headers }: IncomingMessage): boolean {
   const isAnnounced =
-    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  return readableDidRead && isAnnounced && method !== 'GET' && method !== 'HEAD';
+    headers['content-type'] !== undefined ||
+    headers['transfer-encoding'] !== undefined ||
+    Number(headers['content-length'] ?? 0) > 0;
+  return (readableDidRead || readableEnded) && isAnnounced && method !== 'GET' && method !== 'HEAD';
 }
 
 /**
@@ -85,6 +87,7 @@ export async function serve(core: Core, { mount = {} }: ServeOptions = {}): Prom
   let isDraining = false;
   /** What others have given us to answer. They may close us before they have the answers. */
   const underWay = new Set<object>();
+  const abandoned = new FinalizationRegistry((one: object) => underWay.delete(one));
   const createOwnPlugin = (isWatched: boolean) => createPlugin(core, () => isDraining, { isWatched });
   let ready: Promise<FastifyInstance> | undefined;
 
@@ -146,16 +149,14 @@ export async function serve(core: Core, { mount = {} }: ServeOptions = {}): Prom
     // A reader that stops before the end is a client that went away.
     stream.once('close', () => answer.raw.res.destroy());
     signal.addEventListener('abort', () => stream.destroy());
-    const { res } = answer.raw;
-    if (!res.writableEnded) underWay.add(res);
-    for (const end of ['finish', 'close']) {
-      res.once(end, () => {
-        underWay.delete(res);
-        // Of what was refused no more is read.
-        body?.destroy();
-      });
-    }
-    return new Response(isEmpty ? null : toBody(stream), { status: answer.statusCode, headers });
+    // Of what was refused no more is read.
+    for (const end of ['finish', 'close']) answer.raw.res.once(end, () => body?.destroy());
+    // From when somebody reads it until it has ended, or nobody can read it any more.
+    const reading = {};
+    abandoned.register(stream, reading);
+    stream.once('close', () => underWay.delete(reading));
+    const onRead = () => void (stream.closed || underWay.add(reading));
+    return new Response(isEmpty ? null : toBody(stream, onRead), { status: answer.statusCode, headers });
   }
 
   return {

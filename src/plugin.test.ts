@@ -48,6 +48,21 @@ test('without a prefix the 404 is the host’s', async (t) => {
   }
 });
 
+test('also in a context of the host that has one', async (t) => {
+  for (const prefix of ['', '/']) {
+    const { doorward, host } = await open(t);
+    await host.register(
+      async (child) => {
+        child.setNotFoundHandler((_request, reply) => reply.code(404).send({ host: true }));
+        await child.register(doorward.plugin, { prefix });
+      },
+      { prefix: '/api' },
+    );
+    assert.deepEqual((await host.inject('/api/nothing')).json(), { host: true }, prefix);
+    assert.equal((await host.inject('/api/me')).statusCode, 401, prefix);
+  }
+});
+
 test('a token that is no text is refused as a bad one', async (t) => {
   const { doorward } = await open(t);
   for (const token of [undefined, null, 1, {}])

@@ -56,7 +56,7 @@ export interface PluginOptions {
 /** Of a header that is kept. */
 const maxHeaderLength = 512;
 
-/** Knows and logs the requests of `app` and its children, and lets pages of CORS_ORIGINS read every answer. */
+/** Knows and logs the requests of `app` and its children, and lets pages of CORS_ORIGINS read what they answer. */
 export function watchRequests(app: FastifyInstance, settings: Core['settings']): void {
   installClientAddress(app, settings);
   installRequestLog(app);
@@ -74,7 +74,8 @@ export function createPlugin(
   { isWatched }: { isWatched: boolean },
 ): FastifyPluginAsync<PluginOptions> {
   const plugin: FastifyPluginAsync<PluginOptions> = async (host, options) => {
-    const { prefix = '/auth', docs = true, health = true, jwks = true, pages = true } = options;
+    const { docs = true, health = true, jwks = true, pages = true } = options;
+    const prefix = options.prefix === '/' ? '' : (options.prefix ?? '/auth');
     const browser = createBrowserRules(core.settings);
     const guards = createGuards(core.sessions.authenticate, browser);
     // Overwritten by the guards; a route without a guard that reads it fails instead of seeing nobody. In a context of a host
@@ -112,7 +113,14 @@ export function createPlugin(
         );
       });
       if (health) app.register(healthRoutes(core.health, isDraining));
-      app.register(async (auth) => mountFeatures(auth, core, browser), { prefix });
+      app.register(
+        async (auth) => {
+          // Without a prefix the 404 is the host's.
+          if (prefix !== '') auth.setNotFoundHandler(sendNotFound);
+          await mountFeatures(auth, core, browser);
+        },
+        { prefix },
+      );
       finish();
     });
   };
@@ -121,8 +129,6 @@ export function createPlugin(
 }
 
 async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserRules): Promise<void> {
-  // Without a prefix the 404 is the host's.
-  if (app.prefix !== '' && app.prefix !== '/') app.setNotFoundHandler(sendNotFound);
   const changeOwn: ChangeOwn = (request, reply, changes) => {
     const mark = changes.email === undefined ? null : browser.markOf(request, reply);
     const browser_digest = digestBrowser(mark);

@@ -113,6 +113,7 @@ async function startHost(
       app.setSerializerCompiler(createSerializerCompiler());
       installBodyParsers(app);
       installReplies(app);
+      app.setNotFoundHandler(sendNotFound);
       const refuse = refuseOtherMethods(app);
       const guard =
         (token: string): onRequestHookHandler =>

@@ -44,10 +44,7 @@ export function failureBody(code: FailureCode): string {
   return JSON.stringify({ detail: failures[code][1], code });
 }
 
-/**
- * Gives `app` and its children the contract's error replies and headers, and a 404 for what is unknown under its
- * prefix. Without a prefix the 404 belongs to the host.
- */
+/** Gives `app` and its children the contract's error replies and headers. What is unknown is the host's to answer. */
 export function installReplies(app: FastifyInstance): void {
   // Most requests spell a path without parameters to the letter. Looking it up is cheap; `routeOptions`, which Fastify
   // makes anew whenever it is read, is not.
@@ -57,7 +54,6 @@ export function installReplies(app: FastifyInstance): void {
   });
   app.addHook('onRequest', (request, reply, done) => prepareReply(plainPaths, request, reply, done));
   app.setErrorHandler(sendError);
-  if (app.prefix !== '') app.setNotFoundHandler(sendNotFound);
 }
 
 /** Answers 404 in the contract's shape; also for the root of a server that serves nothing but Doorward. */
@@ -169,7 +165,7 @@ function isSpelledAs(url: string, route: string): boolean {
 const encodedUnreserved = /%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i;
 
 /** RFC 9112, 3.2: HTTP/1.1 needs one Host, and two may be understood differently by whoever is in front of us. */
-function hasOneHost({ raw: { httpVersion, headers, rawHeaders } }: FastifyRequest): boolean {
+function hasOneHost({ raw: { httpVersion, headers, rawHeaders = [] } }: FastifyRequest): boolean {
   if (headers.host === undefined) return httpVersion !== '1.1';
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

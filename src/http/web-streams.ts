@@ -46,14 +46,17 @@ export function toPayload(
   return payload;
 }
 
-/** The body of an answer, read as it is asked for. `Readable.toWeb` throws at nobody when its reader goes before the first octet. */
-export function toBody(stream: Readable): ReadableStream<Uint8Array> {
+/**
+ * The body of an answer, read as it is asked for; `onRead` is called whenever that is. `Readable.toWeb` throws at nobody when its reader goes before the first octet.
+ */
+export function toBody(stream: Readable, onRead: () => void): ReadableStream<Uint8Array> {
   // Told by the iterator, once somebody reads.
   stream.on('error', () => {});
   const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
   return new ReadableStream(
     {
       async pull(controller) {
+        onRead();
         const { done, value } = await chunks.next();
         if (done === true) controller.close();
         else controller.enqueue(value);
