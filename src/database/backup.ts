@@ -87,9 +87,9 @@ export interface HeldDatabase {
   lastIdentity(table: string): number;
   /**
    * Puts the SQLite file `replacement` in its place and keeps what was there as `keptAs`. Whenever that is cut off, there
-   * is either the one or the other at its path, whole.
+   * is either the one or the other at its path, whole. `prepare` is called directly before.
    */
-  replaceBy(replacement: string, keptAs: string): Promise<void>;
+  replaceBy(replacement: string, keptAs: string, prepare?: () => void): Promise<void>;
   release(): void;
 }
 
@@ -135,10 +135,11 @@ export async function holdSqlite(path: string, waitMs: number): Promise<HeldData
           .get(table);
         return row?.seq ?? 0;
       },
-      async replaceBy(replacement, keptAs) {
+      async replaceBy(replacement, keptAs, prepare) {
         await keep(descriptor, keptAs, fstatSync(descriptor));
         // One that is damaged keeps nobody out.
         assertInPlace();
+        prepare?.();
         setLogsAside(path, keptAs);
         putInPlace(replacement, path, { replace: true });
         // Somebody may have opened the file that was replaced and wait for its lock: to them it is no database.

@@ -620,6 +620,12 @@ test('a backup goes to where a link leads, and does not take its place', async (
   assert.ok(lstatSync(site.file('link')).isSymbolicLink());
   assert.deepEqual(readdirSync(site.file('disk')), ['copy.db']);
   await assert.rejects(site.backUp('link'), { message: /is there already/ });
+  // A link in a folder that is one itself, elsewhere.
+  mkdirSync(site.file('far/folder'), { recursive: true });
+  symlinkSync('far/folder', site.file('near'));
+  symlinkSync('../up.db', site.file('far/folder/link'));
+  await site.backUp('near/link');
+  assert.ok(readdirSync(site.file('far')).includes('up.db'));
 });
 
 test('a link to the database stays one, also where it leads nowhere', async (t) => {

@@ -91,6 +91,6 @@ export function followLinks(path: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
-  if (isLink) return followLinks(resolve(dirname(path), readlinkSync(path)));
+  if (isLink) return followLinks(resolve(realpathSync(dirname(path)), readlinkSync(path)));
   return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), basename(path)) : path;
 }

@@ -93,17 +93,21 @@ export async function restoreBackup(
     const keptAs = `${path}.before-restore-${time.replaceAll(/[-:.]/g, '')}`;
     // The head of the audit log goes before its database and comes after it: where it is missing, the next start writes it.
     const head = createHeadFile(settings);
-    const putHeadBack = await head?.setAside(time);
+    let putHeadBack: (() => void) | undefined;
+    const setHeadAside = () => {
+      putHeadBack = head?.setAside(time);
+    };
     let leftBehind: string[] = [];
     try {
       if (held === undefined) {
+        setHeadAside();
         leftBehind = setLogsAside(path, keptAs);
         putInPlace(copy, path, { replace: false });
       } else {
-        await held.replaceBy(copy, keptAs);
+        await held.replaceBy(copy, keptAs, setHeadAside);
       }
     } catch (error) {
-      await putHeadBack?.();
+      putHeadBack?.();
       throw error;
     }
     const checkpoint = await createHeadFile(settingsOf(copy))?.read();

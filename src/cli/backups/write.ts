@@ -41,7 +41,7 @@ export async function writeBackup(
 ): Promise<string> {
   assertDatabaseIsThere({ path });
   const target = followLinks(resolve(file));
-  if (!isThere(dirname(target))) throw new CommandError(`there is no folder ${dirname(file)}`);
+  if (!isThere(dirname(target))) throw new CommandError(`there is no folder ${dirname(target)}`);
   assertReplaceable();
   const passphrase = await options.readPassphrase?.();
   if (passphrase !== undefined && [...passphrase].length < leastPassphraseLength)
@@ -108,7 +108,8 @@ export function failureOfFile(
   undone: string,
   { path, copy }: { path: string; copy: string },
 ): unknown {
-  const { code = '' } = (error instanceof DoorwardError ? error.cause : error) as NodeJS.ErrnoException;
+  const { code = '' } = ((error instanceof DoorwardError ? error.cause : error) ??
+    {}) as NodeJS.ErrnoException;
   // Of the two databases only the copy grows; beside the other one there is what its connections share.
   if (/^SQLITE_(FULL|IOERR_WRITE)$/.test(code))
     return new CommandError(`${undone}: no space is left in ${dirname(copy)}`);

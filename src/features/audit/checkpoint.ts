@@ -205,7 +205,7 @@ export function createCheckpoints(
     },
     async acceptRestored() {
       const time = clock.now().toISOString();
-      await file?.setAside(time);
+      file?.setAside(time);
       let isOurs = false;
       while (!isOurs)
         isOurs = await store(await findNewestCheckpoint(db.read), headsOf(await listChains(db.read)));

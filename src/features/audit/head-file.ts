@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { renameSync } from 'node:fs';
 import { access, constants, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { databaseLocation } from '../../database/open.ts';
@@ -14,8 +15,11 @@ export interface HeadFile {
   /** The checkpoint in it; undefined when there is no file. @throws for a file that holds anything else. */
   read(): Promise<string | undefined>;
   write(statement: string): Promise<void>;
-  /** Keeps the file under another name, if there is one, so that a new one can be begun. What is returned puts it back. */
-  setAside(time: string): Promise<() => Promise<void>>;
+  /**
+   * Keeps the file under another name, if there is one, so that a new one can be begun. What is returned puts it back. At once,
+   * so that no signal comes between it and what it is done for.
+   */
+  setAside(time: string): () => void;
 }
 
 export type HeadFileSettings = Pick<Settings, 'AUDIT_HEAD_FILE' | 'DATABASE_URL'>;
@@ -81,14 +85,18 @@ export function createHeadFile({
         throw error;
       }
     },
-    async setAside(time) {
+    setAside(time) {
       const aside = `${path}.until-${time.replaceAll(':', '')}`;
-      const moveIfThere = (from: string, to: string) =>
-        rename(from, to).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'ENOENT') throw error;
-        });
-      await moveIfThere(path, aside);
+      moveIfThere(path, aside);
       return () => moveIfThere(aside, path);
     },
   };
+}
+
+function moveIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
