@@ -230,6 +230,7 @@ onInstances(
       ['secret.key.4711.0123abcd', 120],
       ['secret.key.4712.0123abcd', 0],
       ['secret.key.until-20261130T000000000Z', 120],
+      ['secret.key.mine.1.20261130', 120],
     ] as const) {
       const time = new Date(Date.now() - secondsAgo * 1000);
       await writeFile(join(folder, name), 'a secret');
@@ -237,7 +238,11 @@ onInstances(
     }
     await (await openWithFile(s)).close();
     const left = (await readdir(folder)).filter((name) => name.startsWith('secret.key.'));
-    assert.deepEqual(left.sort(), ['secret.key.4712.0123abcd', 'secret.key.until-20261130T000000000Z']);
+    assert.deepEqual(left.sort(), [
+      'secret.key.4712.0123abcd',
+      'secret.key.mine.1.20261130',
+      'secret.key.until-20261130T000000000Z',
+    ]);
   },
 );
 

@@ -9,7 +9,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { giveToOwnerOf, makeFolderOf } from '../../database/ownership.ts';
 
 /** The folder of the secret made at first start: beside a SQLite file, in ./data otherwise. */
@@ -36,7 +36,7 @@ function writeDraft(file: string, secret: string, databaseUrl: string): string {
   return draft;
 }
 
-const draftName = /\.\d+\.[0-9a-f]{8}$/;
+const draftName = /^secret\.key\.\d+\.[0-9a-f]{8}$/;
 /** A process that still writes one takes moments. */
 const abandonedAfterMs = 60_000;
 
@@ -44,11 +44,15 @@ const abandonedAfterMs = 60_000;
 export function removeAbandonedDrafts(databaseUrl: string): void {
   const file = secretKeyFile(databaseUrl);
   if (file === undefined) return;
-  for (const name of readdirSync(dirname(file))) {
-    const draft = join(dirname(file), name);
-    if (!name.startsWith(basename(file)) || !draftName.test(name)) continue;
-    const stats = statSync(draft, { throwIfNoEntry: false });
-    if (stats !== undefined && Date.now() - stats.mtimeMs > abandonedAfterMs) rmSync(draft, { force: true });
+  try {
+    for (const name of readdirSync(dirname(file)).filter((each) => draftName.test(each))) {
+      const draft = join(dirname(file), name);
+      const stats = statSync(draft, { throwIfNoEntry: false });
+      if (stats !== undefined && Date.now() - stats.mtimeMs > abandonedAfterMs)
+        rmSync(draft, { force: true });
+    }
+  } catch {
+    // A folder that may not be listed, or somebody else's file: no reason not to start.
   }
 }
 
