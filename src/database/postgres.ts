@@ -246,14 +246,17 @@ class PostgresDatabase implements Database {
   }
 }
 
-/** In another encoding most of the world's names cannot be kept, which would be found out by who has one. */
+/**
+ * In another encoding most of the world's names cannot be kept, which would be found out by who has one. SQL_ASCII keeps octets
+ * as they are.
+ */
 async function assertEncoding(db: Kysely<Tables>): Promise<void> {
   const { rows } = await sql<{ server_encoding: string }>`show server_encoding`.execute(db);
   const encoding = rows[0]?.server_encoding;
-  if (encoding !== 'UTF8')
-    throw new Error(
-      `The database has the encoding ${encoding}: make one with ENCODING 'UTF8' TEMPLATE template0`,
-    );
+  if (encoding === 'UTF8' || encoding === 'SQL_ASCII') return;
+  throw new Error(
+    `The database has the encoding ${encoding}: make one with ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0`,
+  );
 }
 
 async function lock(tx: Transaction, name: string): Promise<void> {

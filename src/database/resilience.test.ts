@@ -499,7 +499,8 @@ describe('PostgreSQL', () => {
     const latin = await openDatabase({ url: url.href });
     after(() => latin.close());
     await assert.rejects(latin.migrate([counters]), {
-      message: /^The database has the encoding LATIN1: make one with ENCODING 'UTF8' TEMPLATE template0$/,
+      message:
+        /^The database has the encoding LATIN1: make one with ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0$/,
     });
     assert.equal((await latin.pendingMigrations([counters])).length, 1);
   });
