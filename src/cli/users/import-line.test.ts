@@ -37,7 +37,7 @@ describe('a line of an import', () => {
       is_active: 0,
       is_admin: 1,
       email_verified: 0,
-      locale: 'de_AT',
+      locale: 'de_AT.UTF-8',
       created_at: null,
     };
     assert.deepEqual(read(JSON.stringify(line)), {

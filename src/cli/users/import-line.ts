@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { ValidationError, valueError } from '../../errors.ts';
 import { type ImportedAccount, readImported } from '../../features/accounts/index.ts';
-import { Email, Locale, Name, Text } from '../../http/schema.ts';
+import { Email, Name, Text } from '../../http/schema.ts';
 import { createCheck } from '../check.ts';
 
 const Line = Type.Object({
@@ -11,7 +11,7 @@ const Line = Type.Object({
   is_active: Type.Optional(Type.Boolean()),
   is_admin: Type.Optional(Type.Boolean()),
   email_verified: Type.Optional(Type.Boolean()),
-  locale: Type.Optional(Locale),
+  locale: Type.Optional(Text({ maxLength: 100 })),
   created_at: Type.Optional(Text()),
 });
 
@@ -22,9 +22,10 @@ const Line = Type.Object({
 export function createLineReader(): (text: string) => ImportedAccount {
   const check = createCheck(Line);
   return (text) => {
-    const { hashed_password: hash, locale, ...fields } = check(parse(text));
-    // As POSIX and many tables spell it: en_US.
-    return readImported({ ...fields, hash, locale: locale?.replaceAll('_', '-') }, 'hashed_password');
+    const { hashed_password: hash, locale = '', ...fields } = check(parse(text));
+    // As POSIX and many tables spell it: en_US.UTF-8, or nothing.
+    const tag = locale.replace(/[.@].*/s, '').replaceAll('_', '-') || undefined;
+    return readImported({ ...fields, hash, locale: tag }, 'hashed_password');
   };
 }
 
