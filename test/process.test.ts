@@ -307,10 +307,29 @@ describe('signals', () => {
     await cut;
   });
 
+  test('npm start: a signal to npm reaches the server, and npm waits for its end', async (t) => {
+    const npm = spawn('npm', ['start'], {
+      cwd: join(import.meta.dirname, '..'),
+      env: { ...programEnv, ...testSettings, ...env, PORT: '0', HOME: await emptyFolder() },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => npm.kill('SIGKILL'));
+    let output = '';
+    for await (const chunk of npm.stdout.iterator({ destroyOnReturn: false })) {
+      output += chunk;
+      if (output.includes('listens on')) break;
+    }
+    npm.stdout.resume();
+    npm.kill('SIGTERM');
+    assert.deepEqual(await once(npm, 'exit'), [0, null]);
+    const [, url = ''] = /listens on (\S+),/.exec(output) ?? [];
+    await assert.rejects(fetch(url));
+  });
+
   test('below npm, whose shell keeps a signal to itself, it ends in order when that shell has ended', async (t) => {
     const shell = spawn(
       'sh',
-      ['-c', '"$0" "$@"; exit', process.execPath, main, 'serve', '--end-with-parent'],
+      ['-c', '"$0" "$@" & echo "pid $!"; wait', process.execPath, main, 'serve', '--end-with-parent'],
       {
         cwd: await emptyFolder(),
         env: { ...programEnv, ...testSettings, ...env, PORT: '0' },
@@ -324,10 +343,15 @@ describe('signals', () => {
       if (output.includes('listens on')) break;
     }
     const [, url = ''] = /listens on (\S+),/.exec(output) ?? [];
+    const [, pid] = /pid (\d+)/.exec(output) ?? [];
     const login = beginLogin(url);
     await once(login.sending, 'continue');
     shell.kill('SIGTERM');
     await untilRefused(url);
+    await sleep(1000);
+    // The first signal, though it ends already.
+    process.kill(Number(pid), 'SIGTERM');
+    await sleep(100);
     login.finish();
     assert.equal((await login.answer).statusCode, 401);
     // Its end is the server's, which writes to the same pipe.
