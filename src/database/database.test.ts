@@ -19,6 +19,7 @@ const people: Migration = {
       constraint people_email_key unique (email)
     )`,
     ...ddl.substringIndex('people', 'name'),
+    ...ddl.substringIndexInParts('people', 'name'),
   ],
 };
 
@@ -310,7 +311,7 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     );
   });
 
-  test('how many rows a selection has is estimated, never as none when there are some', async () => {
+  test('how many rows a selection has is estimated, and how many match', async () => {
     const db = await openMigrated(await database.createUrl());
     const estimate = (prefix: string) =>
       db.estimateRows(sql`select id from people where name >= ${prefix} and name < ${`${prefix}~`}`, 50);
@@ -318,15 +319,21 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.ok((await estimate('p')) >= 1);
     assert.ok((await estimate('p42')) >= 1);
     assert.ok((await estimate('q')) <= 50);
+    assert.ok((await db.estimateMatches('people', 'name', 'p42')) >= 1);
+    assert.ok((await db.estimateMatches('people', 'name', 'xyz')) <= 50);
   });
 
-  test('contains, matching and matchingIds find exactly the rows that contain the text', async () => {
+  test('contains and matching, whole and in parts, find exactly the rows that contain the text', async () => {
     const db = await openMigrated(await database.createUrl());
     const values = [
       '100% sure', '100 sure', 'snake_case', 'snakeXcase', 'say "hi" now', "o'hara", 'back\\slash', 'back\\\\slash',
       'naïve 😀 face', 'naive face', 'Anna Karenina', 'anna', 'иван петров', 'a*b AND c', 'NEAR(a b)', '{x}:y^z', '---',
     ]; // biome-ignore format: a list
-    for (const value of values) await add(db, value);
+    for (const [index, value] of values.entries()) {
+      // Into each part of an index that has some.
+      if (index === 9) await db.transaction((tx) => db.raiseIdentity(tx, 'people', 4095));
+      await add(db, value);
+    }
     const namesWhere = async (condition: Expression<SqlBool>) => {
       const { rows } = await sql<Person>`select name from people where ${condition} order by id`.execute(
         db.read,
@@ -336,13 +343,18 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     const find = async (text: string) => {
       const found = await namesWhere(db.contains('people', 'name', text));
       const matching = sql<Person>`select name from ${db.matching('people', 'name', text)} as found order by id`;
-      const ids = sql`select id from ${db.matchingIds('people', 'name', text)} as found`;
+      const parts = Array.from({ length: db.substringParts }, (_, part) =>
+        sql<Person>`select name from ${db.matching('people', 'name', text, part)} as found order by id`.execute(
+          db.read,
+        ),
+      );
       assert.deepEqual(
         (await matching.execute(db.read)).rows.map(({ name }) => name),
         found,
         text,
       );
-      assert.deepEqual(await namesWhere(sql<SqlBool>`id in (${ids})`), found, text);
+      const inParts = (await Promise.all(parts)).flatMap(({ rows }) => rows.map(({ name }) => name));
+      assert.deepEqual(inParts.sort(), found.toSorted(), text);
       return found;
     };
     const texts = [

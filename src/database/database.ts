@@ -38,6 +38,8 @@ export interface Ddl {
    * quickly by its letters and digits; by punctuation only on SQLite.
    */
   substringIndex(table: string, column: string): readonly string[];
+  /** The statements that divide a `substringIndex` into parts which are read at the same time, where that is quicker. */
+  substringIndexInParts(table: string, column: string): readonly string[];
 }
 
 /** One step of the schema's history. A released step is never changed; its id sorts it among all features' steps. */
@@ -123,13 +125,19 @@ export interface Database {
     length: number,
   ): RawBuilder<Row>;
 
-  /** The rows of `table` whose `column` contains `text` (3 or more code points, compared as it is), by the substringIndex. */
-  matching(table: string, column: string, text: string): RawBuilder<unknown>;
+  /**
+   * The rows of `table` whose `column` contains `text` (3 or more code points, compared as it is), by the substringIndex.
+   * With `part`, from 0 to `substringParts - 1`, those that the part of the index has.
+   */
+  matching(table: string, column: string, text: string, part?: number): RawBuilder<unknown>;
 
-  /** Their ids alone, as column `id`. */
-  matchingIds(table: string, column: string, text: string): RawBuilder<{ id: number }>;
+  /** How many parts of a substringIndex are worth reading at the same time, each on a connection of its own. */
+  readonly substringParts: number;
 
-  /** The same as a condition on one row. For walking the table in some order, where a match comes soon. */
+  /** About how many rows are matching, from a sample of them or of the table. 0 only when there are none. */
+  estimateMatches(table: string, column: string, text: string): Promise<number>;
+
+  /** Whether a row matches, as a condition. For walking the table in some order, where a match comes soon. */
   contains(table: string, column: string, text: string): Expression<SqlBool>;
 
   /** A selection that is read by its own conditions, whatever order or filter is put on top of it. */

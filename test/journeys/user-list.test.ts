@@ -197,7 +197,11 @@ const queries = fc.record(
 journey('a list is what a filter and a sort in memory give, whichever way it is found', async (open) => {
   const journey = await open();
   const { doorward } = journey;
-  const users = await addUsers(journey, manyUsers());
+  const many = manyUsers();
+  const users = await addUsers(journey, many.slice(0, 130));
+  // Where an index is in parts, the others are in another.
+  await doorward.kernel.db.transaction((tx) => doorward.kernel.db.raiseIdentity(tx, 'users', 4_050));
+  users.push(...(await addUsers(journey, many.slice(130))));
   const check = fc.asyncProperty(queries, async (query) => {
     const want = expected(users, query);
     const page = await doorward.admin.list({ ...query, count: true });
@@ -436,6 +440,59 @@ journey(
           ['zz-last@example.org'],
           `${q} ${sort}`,
         );
+      }
+    }
+  },
+);
+
+journey(
+  'pages of those who stand far apart from the rest follow each other, at both ends of an order',
+  async (open) => {
+    const journey = await open();
+    const { doorward } = journey;
+    const date = (index: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, index % 7)).toISOString();
+    const users = await addUsers(
+      journey,
+      Array.from({ length: 4_320 }, (_, index) => ({
+        ...{ email: `m${index}@example.com`, name: `Mmm ${index}`, is_active: true, is_admin: false },
+        created_at: '2026-01-02T00:00:00.000Z',
+      })),
+    );
+    // Into two parts of an index that has some; U+FA0E is before an emoji, and behind it in UTF-16.
+    await doorward.kernel.db.transaction((tx) => doorward.kernel.db.raiseIdentity(tx, 'users', 8_170));
+    const apart = (index: number) => ({
+      email: `${['zz', 'aa', 'mm'][index % 3]}.${(index * 7) % 45}@apart.example`,
+      name: `${['Zz', 'Mm', 'Aa', 'zz'][index % 4]} Apart${index % 5 === 0 ? '' : index % 2 === 0 ? ' 😀' : ' \u{FA0E}'}`,
+      ...{ is_active: index % 4 !== 3, is_admin: index % 9 === 0, created_at: date(index) },
+    });
+    users.push(
+      ...(await addUsers(
+        journey,
+        Array.from({ length: 45 }, (_, index) => apart(index)),
+      )),
+    );
+    const filters: Partial<ListInput>[] = [
+      {},
+      { is_active: true },
+      { is_active: false },
+      { is_admin: false },
+    ];
+    for (const q of ['z', 'zz', 'a', 'aa', 'apart', '.example']) {
+      for (const sort of sorts) {
+        for (const flags of filters) {
+          const query = { ...flags, q, sort, limit: 11, count: false };
+          const want = expected(users, query);
+          const found: User[] = [];
+          let cursor: string | undefined;
+          do {
+            const page = await doorward.admin.list({ ...query, cursor });
+            found.push(...page.users);
+            cursor = page.next;
+          } while (cursor !== undefined);
+          assert.deepEqual(found, want, `${q} ${sort} ${JSON.stringify(flags)}`);
+          const skipped = await doorward.admin.list({ ...query, skip: 8 });
+          assert.deepEqual(skipped.users, want.slice(8, 19), `${q} ${sort}, by skip`);
+        }
       }
     }
   },

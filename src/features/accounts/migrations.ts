@@ -44,4 +44,15 @@ export const accountMigrations: readonly Migration[] = [
       'create index users_unverified_idx on users (email_set_at) where not email_verified',
     ],
   },
+  {
+    id: '0021-search-in-order',
+    statements: ({ substringIndexInParts }) => [
+      ...substringIndexInParts('users', 'search_text'),
+      // With the id behind the key, what they hold is in the order that a list has.
+      'drop index users_email_search_idx',
+      'drop index users_name_search_idx',
+      'create index users_email_search_idx on users (email_key, id, name_key, created_at, is_active, is_admin)',
+      'create index users_name_search_idx on users (name_key, id, email_key, created_at, is_active, is_admin)',
+    ],
+  },
 ];

@@ -1,4 +1,11 @@
-import { type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
+import {
+  type AliasableExpression,
+  type Expression,
+  type Kysely,
+  type RawBuilder,
+  type SqlBool,
+  sql,
+} from 'kysely';
 import type { Database, Tables, Transaction } from '../../database/database.ts';
 import { searchable, type User, userColumns } from '../accounts/index.ts';
 
@@ -66,13 +73,19 @@ const highest = '\u{10FFFF}';
 const firstLook = 500;
 const shortWalk = 4_000;
 const longWalk = 24_000;
+/** Entries of an index for beginnings, which are walked in less time than a quarter as many rows. */
+const indexWalk = 50_000;
 /** Matches that are gathered and sorted about as soon as a long walk is over. */
 const few = 40_000;
+/** Of so many rows of each part of an index a page is merged here; where it begins farther on, the database merges them. */
+const mostMerged = 1_000;
 
 /** Whether a text is searched for by its trigrams; a shorter one is searched for as a beginning. */
 const hasTrigram = (search: string) => [...search].length >= 3;
 
-function beginsWith(column: 'email_key' | 'name_key', search: string): Expression<SqlBool> {
+type BeginningColumn = 'email_key' | 'name_key';
+
+function beginsWith(column: BeginningColumn, search: string): Expression<SqlBool> {
   const name = sql.ref(column);
   return sql<SqlBool>`(${name} >= ${search} and ${name} < ${search + highest})`;
 }
@@ -112,25 +125,37 @@ function isAskedFor({ is_active, is_admin, state }: Filter): Expression<SqlBool>
  * Every match that the filter lets through, by its id and what it is ordered by, through the indexes made for searching.
  * Fenced, or the planners would rather walk the order and look for each user among the matches.
  */
-function allMatches(db: Database, search: string, column: SortColumn, filter: Filter = {}) {
+function allMatches(db: Database, search: string, column: SortColumn, filter: Filter = {}, part?: number) {
   // Only who asks for a state reads more than the indexes for beginnings hold.
   const stateColumns = filter.state === undefined ? [] : (['email_verified', 'delete_after'] as const);
   const select = (table: RawBuilder<unknown>) =>
     db.read
       .selectFrom((table as RawBuilder<Tables['users']>).as('users'))
       .select(['id', `${column} as sort_value`, 'is_active', 'is_admin', ...stateColumns]);
-  if (hasTrigram(search)) {
-    const matching = select(db.matching('users', 'search_text', searchable(search))).where(
-      isAskedFor(filter),
-    );
-    return db.read.selectFrom(db.fenced(matching).as('matches')).select(['id', 'sort_value']);
-  }
-  const byEmail = beginsWith('email_key', search);
-  const byName = sql<SqlBool>`(${beginsWith('name_key', search)} and not ${byEmail})`;
-  const users = select(sql.table('users'));
-  const beginners = db.fenced(users.where(byEmail).unionAll(users.where(byName)));
-  // Filtered outside the fence: the indexes for beginnings hold the flags, and no other is to be chosen for them.
-  return db.read.selectFrom(beginners.as('matches')).select(['id', 'sort_value']).where(isAskedFor(filter));
+  const containing = () => select(db.matching('users', 'search_text', searchable(search), part));
+  const beginning = () => {
+    const byEmail = beginsWith('email_key', search);
+    const byName = sql<SqlBool>`(${beginsWith('name_key', search)} and not ${byEmail})`;
+    const users = select(sql.table('users'));
+    return users.where(byEmail).unionAll(users.where(byName));
+  };
+  const matches = db.fenced(hasTrigram(search) ? containing() : beginning());
+  // Filtered outside the fence, or the index of a flag, which holds all users, would be read for it as well.
+  return db.read.selectFrom(matches.as('matches')).select(['id', 'sort_value']).where(isAskedFor(filter));
+}
+
+/** Those whom a beginning matches, but not by `column`. */
+function otherBeginners(db: Database, filter: Filter, search: string, column: BeginningColumn) {
+  const other = column === 'email_key' ? 'name_key' : 'email_key';
+  const users = db.read
+    .selectFrom('users')
+    .select(['id', `${column} as sort_value`, 'is_active', 'is_admin'])
+    .where(beginsWith(other, search))
+    .where(sql<SqlBool>`not ${beginsWith(column, search)}`);
+  return db.read
+    .selectFrom(db.fenced(users).as('others'))
+    .select(['id', 'sort_value'])
+    .where(isAskedFor(filter));
 }
 
 /** Everybody in a state whom the filter lets through and who matches, through the index of the state. */
@@ -156,12 +181,22 @@ function allInState(
 
 type Source = 'search' | 'state';
 
-/** Every match, through the index of what is searched for or of the state. */
-function gather(db: Database, query: ListQuery, source: Source, column: SortColumn) {
+/** Users by their ids and what a list orders them by. */
+type Selection = AliasableExpression<Pick<ListedUser, 'id' | 'sort_value'>>;
+
+/** Every match, through the index of what is searched for, or a part of it, or of the state. */
+function gather(db: Database, query: ListQuery, source: Source, column: SortColumn, part?: number) {
   const { search = '', state } = query;
   return source === 'state' && state !== undefined
     ? allInState(db, state, column, query)
-    : allMatches(db, search, column, query);
+    : allMatches(db, search, column, query, part);
+}
+
+/** The column by which a list is ordered and in which an index finds the beginning that is searched for. */
+function orderedBeginning({ search, state, sort }: ListQuery): BeginningColumn | undefined {
+  const column = sortColumns[sort];
+  const isOrdered = column === 'email_key' || column === 'name_key';
+  return search !== undefined && !hasTrigram(search) && state === undefined && isOrdered ? column : undefined;
 }
 
 /** The combinations of the two flags that a query asks for; each is one range of every index on users. */
@@ -187,15 +222,17 @@ function inOrder<Column extends keyof Tables['users']>(
   query: ListQuery,
   length: number,
   columns: readonly Column[],
+  condition?: Expression<SqlBool>,
 ) {
   const column = sortColumns[query.sort];
   const direction = query.descending ? 'desc' : 'asc';
   const groups = groupsOf(query).map(({ is_active, is_admin }) => {
-    const rows = db.read
+    let rows = db.read
       .selectFrom('users')
       .select([...columns, `${column} as sort_value`])
       .where('is_active', '=', is_active)
       .where('is_admin', '=', is_admin);
+    if (condition !== undefined) rows = rows.where(condition);
     return query.after === undefined ? rows : rows.where(beyond(query.after, query, column));
   });
   const order = sql`sort_value ${sql.raw(direction)}, id ${sql.raw(direction)}`;
@@ -224,11 +261,34 @@ function walk(
     .execute();
 }
 
-/** A page out of all matches, which are gathered and sorted. */
-function sortMatches(db: Database, query: ListQuery, source: Source): Promise<ListedUser[]> {
+/** A page out of all matches, which are gathered and sorted; what an index in parts yields, in each part at the same time. */
+async function sortMatches(db: Database, query: ListQuery, source: Source): Promise<ListedUser[]> {
+  const { search = '', skip, limit, descending } = query;
+  const isDivided = source === 'search' && hasTrigram(search) && skip + limit <= mostMerged;
+  if (!isDivided || db.substringParts === 1) return sortGathered(db, query, source);
+  const ahead = { ...query, skip: 0, limit: skip + limit };
+  const parts = Array.from({ length: db.substringParts }, (_, part) => sortGathered(db, ahead, source, part));
+  const rows = (await Promise.all(parts)).flat().sort(byOrder);
+  return (descending ? rows.reverse() : rows).slice(skip, skip + limit);
+}
+
+/** In the order of the databases, which is that of code points. */
+function byOrder(a: ListedUser, b: ListedUser): number {
+  const byValue =
+    typeof a.sort_value === 'string' && typeof b.sort_value === 'string'
+      ? Buffer.compare(Buffer.from(a.sort_value), Buffer.from(b.sort_value))
+      : 0;
+  return byValue || a.id - b.id;
+}
+
+function sortGathered(db: Database, query: ListQuery, source: Source, part?: number): Promise<ListedUser[]> {
+  return pageOf(db, query, gather(db, query, source, sortColumns[query.sort], part));
+}
+
+/** A page out of some users, of whom it is known what they are ordered by. */
+function pageOf(db: Database, query: ListQuery, users: Selection): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  const matches = gather(db, query, source, sortColumns[query.sort]);
-  let page = db.read.selectFrom(matches.as('matches')).select(['id', 'sort_value']);
+  let page = db.read.selectFrom(users.as('matches')).select(['id', 'sort_value']);
   if (query.after !== undefined) page = page.where(beyond(query.after, query, 'sort_value'));
   const sorted = page
     .orderBy('sort_value', direction)
@@ -244,6 +304,35 @@ function sortMatches(db: Database, query: ListQuery, source: Source): Promise<Li
     .execute();
 }
 
+/**
+ * A page of those whom a beginning matches, ordered by email or name. The index for beginnings that is in this order is walked
+ * first. If that does not fill the page, those are taken whose value in the order begins so, as many as the page takes, and
+ * all others.
+ */
+async function listBeginners(db: Database, query: ListQuery, search: string, column: BeginningColumn) {
+  const { skip, limit, descending, after } = query;
+  const direction = descending ? 'desc' : 'asc';
+  if (skip + limit <= indexWalk) {
+    let entries = db.read
+      .selectFrom('users')
+      .select(['id', `${column} as sort_value`, 'email_key', 'name_key', 'is_active', 'is_admin'])
+      .orderBy(column, direction)
+      .orderBy('id', direction)
+      .limit(indexWalk);
+    if (after !== undefined) entries = entries.where(beyond(after, query, column));
+    const met = db.read
+      .selectFrom(entries.as('users'))
+      .select(['id', 'sort_value'])
+      .where(isMatch(db, search))
+      .where(isAskedFor(query));
+    const found = await pageOf(db, query, met);
+    if (found.length === limit) return found;
+  }
+  const first = inOrder(db, query, skip + limit, ['id'], beginsWith(column, search));
+  const firstOnes = db.read.selectFrom(first).select(['id', 'sort_value']);
+  return pageOf(db, query, firstOnes.unionAll(otherBeginners(db, query, search, column)));
+}
+
 /** Whether a walk of that length leaves anybody out. */
 async function isLonger(db: Database, query: ListQuery, length: number): Promise<boolean> {
   const { walked } = await db.read
@@ -253,7 +342,7 @@ async function isLonger(db: Database, query: ListQuery, length: number): Promise
   return walked > length;
 }
 
-/** Through which index fewer users are gathered, and about how many, as far as `few` and one more. */
+/** Through which index fewer users are gathered, and about how many. */
 async function estimateMatches(
   db: Database,
   { search, state }: ListQuery,
@@ -264,10 +353,10 @@ async function estimateMatches(
     estimates.push({ source: 'state', matches: await db.estimateRows(ids, few + 1) });
   }
   if (search !== undefined) {
-    const ids: Expression<unknown> = hasTrigram(search)
-      ? db.matchingIds('users', 'search_text', searchable(search))
-      : allMatches(db, search, 'id');
-    estimates.push({ source: 'search', matches: await db.estimateRows(ids, few + 1) });
+    const matches = hasTrigram(search)
+      ? db.estimateMatches('users', 'search_text', searchable(search))
+      : db.estimateRows(allMatches(db, search, 'id'), few + 1);
+    estimates.push({ source: 'search', matches: await matches });
   }
   return estimates.reduce((least, other) => (other.matches < least.matches ? other : least));
 }
@@ -279,9 +368,11 @@ export async function listUsers(db: Database, query: ListQuery): Promise<ListedU
   const condition = sql<SqlBool>`${search === undefined ? sql`1 = 1` : isMatch(db, search)} and ${isAskedFor({ state })}`;
   // Few may be left by a filter or behind a cursor, and then a walk meets them all.
   const isNarrow = [query.is_active, query.is_admin, query.after].some((part) => part !== undefined);
+  const beginning = orderedBeginning(query);
   let isDense = true;
   let source: Source | undefined;
   for (const length of [firstLook, shortWalk, longWalk]) {
+    if (length > firstLook && beginning !== undefined) break;
     if (skip + limit > length || (length === shortWalk && !isDense)) continue;
     if (length === longWalk) {
       const estimate = await estimateMatches(db, query);
@@ -294,6 +385,7 @@ export async function listUsers(db: Database, query: ListQuery): Promise<ListedU
     // As dense as here, or half as dense, they would fill the page.
     isDense = skip > 0 || (found.length * 2 * shortWalk) / length >= limit;
   }
+  if (search !== undefined && beginning !== undefined) return listBeginners(db, query, search, beginning);
   source ??= (await estimateMatches(db, query)).source;
   return sortMatches(db, query, source);
 }
