@@ -15,6 +15,25 @@ const compositionRules: readonly (readonly [RegExp, string])[] = [
   [/[!@#$%^&*(),.?":{}|<>]/, 'Password must contain at least one special character'],
 ];
 
+/** What is shorter does not get better by being repeated until it is long enough. */
+const shortestUnit = 8;
+
+/**
+ * Whether the length that `nist` asks for was had without any effort: few characters or a common password over and over, or
+ * characters that follow each other, as in `abcdefghijklmno`.
+ */
+function isMonotonous(password: string): boolean {
+  const characters = [...password.toLowerCase()];
+  const period = characters.findIndex(
+    (_, length) => length > 0 && characters.every((one, index) => one === characters[index % length]),
+  );
+  const unit = characters.slice(0, period === -1 ? undefined : period);
+  if (unit.length < shortestUnit || isCommonPassword(unit.join(''))) return true;
+  const points = characters.map((one) => one.codePointAt(0) ?? 0);
+  const steps = points.slice(1).map((point, index) => point - (points[index] ?? 0));
+  return Math.abs(steps[0] ?? 0) === 1 && new Set(steps).size === 1;
+}
+
 function fold(text: string): string {
   return text.normalize('NFC').toLowerCase();
 }
@@ -42,7 +61,8 @@ export function passwordIssues(
       },
     ];
   }
-  if (isCommonPassword(normalised)) return [valueError(loc, 'Password is too common')];
+  if (isCommonPassword(normalised) || (policy === 'nist' && isMonotonous(normalised)))
+    return [valueError(loc, 'Password is too common')];
 
   const localPart = email.slice(0, email.lastIndexOf('@'));
   if ([email, localPart, name].some((text) => fold(text) === fold(password))) {
