@@ -471,13 +471,8 @@ journey(
         Array.from({ length: 45 }, (_, index) => apart(index)),
       )),
     );
-    const filters: Partial<ListInput>[] = [
-      {},
-      { is_active: true },
-      { is_active: false },
-      { is_admin: false },
-    ];
-    for (const q of ['z', 'zz', 'a', 'aa', 'apart', '.example']) {
+    const filters: Partial<ListInput>[] = [{}, { is_active: true }, { is_active: false, is_admin: false }];
+    for (const q of ['z', 'aa', 'apart']) {
       for (const sort of sorts) {
         for (const flags of filters) {
           const query = { ...flags, q, sort, limit: 11, count: false };
@@ -490,8 +485,8 @@ journey(
             cursor = page.next;
           } while (cursor !== undefined);
           assert.deepEqual(found, want, `${q} ${sort} ${JSON.stringify(flags)}`);
-          const skipped = await doorward.admin.list({ ...query, skip: 8 });
-          assert.deepEqual(skipped.users, want.slice(8, 19), `${q} ${sort}, by skip`);
+          const skipped = await doorward.admin.list({ ...query, skip: 17, limit: 14 });
+          assert.deepEqual(skipped.users, want.slice(17, 31), `${q} ${sort}, by skip`);
         }
       }
     }
