@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
+import fs, { fstatSync, readdirSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import {
   assertRefused,
   headerOf,
@@ -15,6 +19,7 @@ import { migrations } from '../../doorward.ts';
 import { readSettings } from '../../settings.ts';
 import { createAuditKeyChange } from '../audit/index.ts';
 import { changeSecretKey, SecretKeyMismatchError, settleSecretKey, writePendingSecretKey } from './index.ts';
+import { makeSecretKeyFile, readPendingSecretKey } from './secret-key.ts';
 
 const secrets = [SECRET_KEY, 'second-0f4d6a8b2c1e3957-not-a-sample', 'third-5b7a9c2d4e6f8013-not-a-sample'];
 const [first, second, third] = secrets as [string, string, string];
@@ -245,6 +250,44 @@ onInstances(
     ]);
   },
 );
+
+async function makeFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'doorward-secret-key-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+test('no former secret is written over, by a clock that stands either', async (t) => {
+  const folder = await makeFolder(t);
+  const databaseUrl = `sqlite:${join(folder, 'doorward.db')}`;
+  t.mock.timers.enable({ apis: ['Date'], now: Date.parse('2026-11-30T00:00:00Z') });
+  makeSecretKeyFile(databaseUrl);
+  for (const secret of secrets) {
+    writePendingSecretKey(databaseUrl, secret);
+    readPendingSecretKey(databaseUrl)?.putInPlace();
+  }
+  const files = await readdir(folder);
+  const kept = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')));
+  assert.equal(files.length, 4);
+  for (const secret of secrets) assert.ok(kept.includes(`${secret}\n`));
+});
+
+test('the name of a secret survives a power cut from before a database needs it', async (t) => {
+  const folder = await makeFolder(t);
+  const databaseUrl = `sqlite:${join(folder, 'doorward.db')}`;
+  const found: string[][] = [];
+  const sync = fs.fsyncSync;
+  const mocked = t.mock.method(fs, 'fsyncSync', (descriptor: number) => {
+    if (fstatSync(descriptor).isDirectory()) found.push(readdirSync(folder).sort());
+    sync(descriptor);
+  });
+  syncBuiltinESMExports();
+  makeSecretKeyFile(databaseUrl);
+  writePendingSecretKey(databaseUrl, second);
+  mocked.mock.restore();
+  syncBuiltinESMExports();
+  assert.deepEqual(found, [['secret.key'], ['secret.key', 'secret.key.new']]);
+});
 
 onInstances('the settings win over the file of an unfinished change', async (s) => {
   const db = await openDatabase({ url: s.databaseUrl });

@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import {
+  closeSync,
+  fsyncSync,
   linkSync,
+  lstatSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -34,6 +38,25 @@ function writeDraft(file: string, secret: string, databaseUrl: string): string {
     throw new Error(`${file} cannot be written (${reason})`, { cause });
   }
   return draft;
+}
+
+/** What was named in the folder of `file` is found there after a power cut as well, before a database needs it that lies elsewhere. */
+function keepNames(file: string): void {
+  let folder: number;
+  try {
+    folder = openSync(dirname(file), 'r');
+  } catch {
+    // One that may be written and not read.
+    return;
+  }
+  try {
+    fsyncSync(folder);
+  } catch (error) {
+    // Not every file system does that for folders.
+    if ((error as NodeJS.ErrnoException).code === 'EIO') throw error;
+  } finally {
+    closeSync(folder);
+  }
 }
 
 const draftName = /^secret\.key\.\d+\.[0-9a-f]{8}$/;
@@ -103,6 +126,7 @@ export function makeSecretKeyFile(databaseUrl: string): { secretKey: string; rem
   } finally {
     unlinkSync(draft);
   }
+  keepNames(file);
   const secretKey = readSecret(file) ?? made;
   return {
     secretKey,
@@ -137,7 +161,17 @@ export interface PendingSecretKey {
 /** Whoever calls this, or puts in place what it wrote, has the lock of the signing keys. */
 export function writePendingSecretKey(databaseUrl: string, secretKey: string): void {
   const file = secretKeyFile(databaseUrl);
-  if (file !== undefined) renameSync(writeDraft(file, secretKey, databaseUrl), `${file}.new`);
+  if (file === undefined) return;
+  renameSync(writeDraft(file, secretKey, databaseUrl), `${file}.new`);
+  keepNames(file);
+}
+
+/** Under which the former `file` is kept: by a clock that stands or was put back, of a time that no other one has. */
+function nameOfFormer(file: string): string {
+  for (let time = Date.now(); ; time++) {
+    const name = `${file}.until-${new Date(time).toISOString().replaceAll(/[-:.]/g, '')}`;
+    if (lstatSync(name, { throwIfNoEntry: false }) === undefined) return name;
+  }
 }
 
 /** The secret of a change that was begun and perhaps not finished; half of one opens no database, and harms nothing. */
@@ -149,7 +183,7 @@ export function readPendingSecretKey(databaseUrl: string): PendingSecretKey | un
     secretKey,
     putInPlace() {
       try {
-        renameSync(file, `${file}.until-${new Date().toISOString().replaceAll(/[-:.]/g, '')}`);
+        renameSync(file, nameOfFormer(file));
       } catch (error) {
         // Cut off before the next step, the time before.
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
