@@ -246,6 +246,12 @@ onEachDatabase(
       await fails(change, 'the new SECRET_KEY must be at least 32 bytes, not a sample value', {
         input: sample,
       });
+      for (const unkept of [`${next} \n`, `\t${next}`, `${next}\n\n`, `${next}\0`])
+        await fails(
+          change,
+          'the new SECRET_KEY must be one line, without spaces around it or control characters',
+          { input: unkept },
+        );
       await fails(change, 'the new SECRET_KEY is the present one', { input: `${former}\n` });
 
       const { stdout } = await succeeds(change, { input: `${next}\n` });

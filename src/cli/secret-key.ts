@@ -37,6 +37,11 @@ export function addSecretKey(program: Command): void {
       const next = newStdin ? await passwordReader({ passwordStdin: true })() : makeSecretKey();
       if (!isUsableSecret(next))
         throw new CommandError('the new SECRET_KEY must be at least 32 bytes, not a sample value');
+      // A file is read without them, and an environment cannot hold them all.
+      if (next !== next.trim() || /\p{Cc}/u.test(next))
+        throw new CommandError(
+          'the new SECRET_KEY must be one line, without spaces around it or control characters',
+        );
 
       // As every start does: the schema is brought up to date, and the audit log begun, under the present one.
       await withCore(async () => {});
