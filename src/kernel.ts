@@ -32,6 +32,8 @@ export interface DomainEvents {
    * knew the old one or has the mailbox; somebody else; or nobody, when it was taken away.
    */
   'password.changed': { user_id: number; sid: string | null; by: 'owner' | 'administrator' | 'nobody' };
+  /** Somebody signs up, and is not to see whether an account is made; a listener that fails says `email_registered`. */
+  'user.wanted': { email: string };
   'user.created': { user_id: number; email: string; email_verified: boolean };
   'user.readdressed': {
     user_id: number;

@@ -30,15 +30,36 @@ export async function signUpUnseen(
     await db.transaction(async (tx) => {
       // Also where nothing is made: what is waited for must not tell.
       await db.lock(tx, addressLock(prepared.user.email_key));
-      const isFree = (await findUserByEmailKey(tx, prepared.user.email_key)) === undefined;
+      // Both are asked, whatever the first one says, and before an id is taken: PostgreSQL gives none twice.
+      const isNobodys = (await findUserByEmailKey(tx, prepared.user.email_key)) === undefined;
+      const isFree = await isUnreserved(kernel, tx, prepared);
       const isMade =
-        isFree && (await insertAccount(kernel, passwords, tx, prepared, creation.kind)) !== undefined;
+        isNobodys &&
+        isFree &&
+        (await insertAccount(kernel, passwords, tx, prepared, creation.kind)) !== undefined;
       if (!isMade) await refuseUnseen(kernel, tx, prepared);
     });
   } catch (error) {
-    // An address that is kept for another account, which only the insertion finds out.
-    if (!(error instanceof DoorwardError && error.code === 'email_registered')) throw error;
+    // An address that another account has just left, and that is kept for it.
+    if (!isRegistered(error)) throw error;
     await db.transaction((tx) => refuseUnseen(kernel, tx, prepared));
+  }
+}
+
+const isRegistered = (error: unknown) => error instanceof DoorwardError && error.code === 'email_registered';
+
+/** Whether the address is kept for no other account. */
+async function isUnreserved(
+  { events }: Kernel,
+  tx: Transaction,
+  { user }: PreparedAccount,
+): Promise<boolean> {
+  try {
+    await events.emit(tx, 'user.wanted', { email: user.email });
+    return true;
+  } catch (error) {
+    if (isRegistered(error)) return false;
+    throw error;
   }
 }
 

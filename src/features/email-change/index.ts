@@ -53,10 +53,10 @@ export function createEmailChange(kernel: Kernel, features: EmailChangeFeatures)
   const { accounts, mailLinks, outbox } = features;
   const now = () => clock.now().toISOString();
 
-  /** After the address was written: whoever frees it in another transaction has reserved it by then, or waits for us. */
+  /** At the latest after the address was written: whoever frees it in another transaction has reserved it by then, or waits for us. */
   async function refuseReserved(
     tx: Transaction,
-    userId: number,
+    userId: number | undefined,
     email: string,
     code: 'email_registered' | 'email_taken',
   ): Promise<void> {
@@ -64,6 +64,7 @@ export function createEmailChange(kernel: Kernel, features: EmailChangeFeatures)
     if (reserved !== undefined && reserved.user_id !== userId)
       throw new DoorwardError(code, { reason: 'the address is kept for the account that had it' });
   }
+  events.on('user.wanted', (tx, { email }) => refuseReserved(tx, undefined, email, 'email_registered'));
   events.on('user.created', (tx, { user_id, email }) =>
     refuseReserved(tx, user_id, email, 'email_registered'),
   );
