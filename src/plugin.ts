@@ -91,9 +91,11 @@ export function createPlugin(
       app.setValidatorCompiler(createValidatorCompiler());
       app.setSerializerCompiler(createSerializerCompiler());
       const finish = refuseOtherMethods(app);
-      if (docs) await registerOpenApi(app, { prefix, version, title: 'Doorward' });
+      // As browsers see it: a proxy may take it away.
+      const base = new URL(core.settings.PUBLIC_URL).pathname.replace(/\/$/, '');
+      if (docs) await registerOpenApi(app, { base, prefix, version, title: 'Doorward' });
       if (pages && core.settings.PAGES === 'on')
-        await registerPages(app, { prefix, version, settings: core.settings });
+        await registerPages(app, { base, prefix, version, settings: core.settings });
       installAccess(app, { ...guards, service: createServiceGuard(core.services.authenticate) });
       if (jwks) app.register(keyRoutes(core.keys));
       // Once the body is read: what reads it would lose the context. What only reads leaves nothing to be told of it.

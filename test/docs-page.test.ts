@@ -1,9 +1,28 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { createTestDoorward, type TestDoorward } from '../src/testing/index.ts';
 import { startChromium } from './support/chromium.ts';
 
 const account = { email: 'ada@example.com', password: 'SecurePass123!', name: 'Ada Lovelace' };
+
+/** A proxy that has below `path` what the server at `upstream` has at its root, and nothing else. */
+async function startProxy(path: string, upstream: string) {
+  const server = createServer((incoming, outgoing) => {
+    const { url = '', method, headers } = incoming;
+    if (!url.startsWith(`${path}/`)) return void outgoing.writeHead(404).end();
+    const passed = request(upstream + url.slice(path.length), { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+      answer.pipe(outgoing);
+    });
+    incoming.pipe(passed);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { origin: `http://127.0.0.1:${port}`, stop: () => server.close().closeAllConnections() };
+}
 
 describe('the page at /docs, in a real Chromium', () => {
   let test: TestDoorward;
@@ -21,10 +40,11 @@ describe('the page at /docs, in a real Chromium', () => {
     await test?.close();
   });
 
-  it('logs in with the password form and tries GET /auth/me, asking no other origin', async () => {
+  /** At `url`, which is of this origin. */
+  async function logInAndTry(url: string, origin: string) {
     const { page, faults, screenshot, close } = await browser.open(origin);
     page.setDefaultTimeout(15_000);
-    await page.goto(`${origin}/docs`);
+    await page.goto(url);
     assert.equal(await page.title(), 'Doorward');
     await page.getByRole('button', { name: 'Authorize' }).first().click();
 
@@ -56,6 +76,18 @@ describe('the page at /docs, in a real Chromium', () => {
     await screenshot('docs-tried-out');
     assert.deepEqual(faults, []);
     await close();
+  }
+
+  it('logs in with the password form and tries GET /auth/me, asking no other origin', () =>
+    logInAndTry(`${origin}/docs`, origin));
+
+  it('does so also behind a proxy that takes the path of PUBLIC_URL away', async () => {
+    const below = await createTestDoorward({ PUBLIC_URL: 'https://example.com/accounts' });
+    await below.signIn(account);
+    const proxy = await startProxy('/accounts', await below.app.listen({ host: '127.0.0.1', port: 0 }));
+    await logInAndTry(`${proxy.origin}/accounts/docs`, proxy.origin);
+    proxy.stop();
+    await below.close();
   });
 
   it('shows a refused log-in instead of hiding it', async () => {

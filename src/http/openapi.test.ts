@@ -67,7 +67,7 @@ async function start(t: TestContext): Promise<FastifyInstance> {
     installBodyParsers(app);
     installReplies(app);
     const refuse = refuseOtherMethods(app);
-    await registerOpenApi(app, { prefix: '/auth', version: '1.2.3', title: 'Toy' });
+    await registerOpenApi(app, { base: '', prefix: '/auth', version: '1.2.3', title: 'Toy' });
     const admit = (_request: unknown, _reply: unknown, done: () => void) => done();
     installAccess(app, { currentUser: admit, activeUser: admit, adminUser: admit });
     app.register(addRoutes, { prefix: '/auth' });
@@ -153,7 +153,7 @@ test('a host that documents itself with the same plugin gets a document of its o
   t.after(() => host.close());
   await host.register(swagger, { openapi: { openapi: '3.0.0', info: { title: 'Host', version: '1' } } });
   host.register(async (app) => {
-    await registerOpenApi(app, { prefix: '/auth', version: '1', title: 'Ours' });
+    await registerOpenApi(app, { base: '', prefix: '/auth', version: '1', title: 'Ours' });
   });
   await host.ready();
   assert.equal((await host.inject('/openapi.json')).json().info.title, 'Ours');

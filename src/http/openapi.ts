@@ -27,22 +27,23 @@ const SERVICE_SCHEME = 'ServiceCredential';
 
 /**
  * Serves `GET /openapi.json` (OpenAPI 3.1, made from the schemas that validate) and the page `GET /docs` for the routes
- * that are added to `app` and its children from now on. `prefix` is where the log-in route is. Called before
- * `installAccess`, because the page's routes are not ours to mark.
+ * that are added to `app` and its children from now on. `base` is the path below which browsers see the server, without a slash
+ * at its end; `prefix` is where the log-in route is. Called before `installAccess`, because the page's routes are not ours to mark.
  */
 export async function registerOpenApi(
   app: FastifyInstance,
-  { prefix, version, title }: { prefix: string; version: string; title: string },
+  { base, prefix, version, title }: { base: string; prefix: string; version: string; title: string },
 ): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
       info: { title, version },
+      ...(base === '' ? {} : { servers: [{ url: base }] }),
       components: {
         securitySchemes: {
           [SECURITY_SCHEME]: {
             type: 'oauth2',
-            flows: { password: { tokenUrl: `${app.prefix}${prefix}/login`, scopes: {} } },
+            flows: { password: { tokenUrl: `${base}${app.prefix}${prefix}/login`, scopes: {} } },
           },
           [SERVICE_SCHEME]: { type: 'http', scheme: 'basic' },
         },
@@ -61,6 +62,7 @@ export async function registerOpenApi(
     });
     await page.register(fastifySwaggerUi, {
       routePrefix: '/docs',
+      indexPrefix: base,
       staticCSP: DOCS_CSP,
       theme: { title },
       uiConfig: { layout: 'BaseLayout', persistAuthorization: false, tryItOutEnabled: true },

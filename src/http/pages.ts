@@ -19,17 +19,16 @@ const folder =
   ) ?? join(import.meta.dirname, '../pages');
 
 /**
- * Serves the pages for people: `/account` and `/console`, and their files in `/account/assets`. `prefix` is where the
+ * Serves the pages for people: `/account` and `/console`, and their files in `/account/assets`. `base` is the path of PUBLIC_URL, `prefix` where the
  * endpoints are. Called before `installAccess`, because the files' routes are not ours to mark.
  * @throws Error when they were not built.
  */
 export async function registerPages(
   app: FastifyInstance,
-  { prefix, version, settings }: { prefix: string; version: string; settings: Settings },
+  { base, prefix, version, settings }: { base: string; prefix: string; version: string; settings: Settings },
 ): Promise<void> {
-  const base = new URL(settings.PUBLIC_URL).pathname.replace(/\/$/, '') + app.prefix;
   const config: PagesConfig = {
-    base,
+    base: base + app.prefix,
     prefix,
     version,
     product: {
