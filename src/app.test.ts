@@ -263,6 +263,19 @@ test('mount: what fetch serves, and where', async (t) => {
   );
 });
 
+test('mount: a prefix without a slash at its beginning, or with one at its end, is where the pages and the document look', async (t) => {
+  for (const prefix of ['api/auth', '/api/auth/']) {
+    const settings = { DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' };
+    const doorward = await createDoorward(settings, { mount: { prefix } });
+    t.after(() => doorward.close());
+    const get = async (path: string) => (await doorward.fetch(new Request(url(path)))).text();
+    const { paths, components } = JSON.parse(await get('/openapi.json'));
+    const { tokenUrl } = components.securitySchemes.OAuth2PasswordBearer.flows.password;
+    assert.deepEqual([tokenUrl, tokenUrl in paths], ['/api/auth/login', true]);
+    assert.match(await get('/account'), /"prefix":"\/api\/auth",/);
+  }
+});
+
 test('close waits for nobody who went away', async () => {
   const doorward = await createDoorward({ DATABASE_URL: 'sqlite::memory:', LOG_LEVEL: 'silent' });
   const pieces = Array.from({ length: 40 }, () => Buffer.alloc(65_536));

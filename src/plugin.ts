@@ -75,7 +75,7 @@ export function createPlugin(
 ): FastifyPluginAsync<PluginOptions> {
   const plugin: FastifyPluginAsync<PluginOptions> = async (host, options) => {
     const { docs = true, health = true, jwks = true, pages = true } = options;
-    const prefix = options.prefix === '/' ? '' : (options.prefix ?? '/auth');
+    const prefix = tidy(options.prefix ?? '/auth');
     const browser = createBrowserRules(core.settings);
     const guards = createGuards(core.sessions.authenticate, browser);
     // Overwritten by the guards; a route without a guard that reads it fails instead of seeing nobody. In a context of a host
@@ -128,6 +128,12 @@ export function createPlugin(
   };
   // Without this the host would not see the guards; with it Fastify leaves the prefix to us.
   return fp(plugin, { name: 'doorward', fastify: '5.x' });
+}
+
+/** A prefix as Fastify understands it, which forgives slashes that lack or are too many: pages and documents join it with paths. */
+function tidy(prefix: string): string {
+  const parts = prefix.split('/').filter((part) => part !== '');
+  return parts.map((part) => `/${part}`).join('');
 }
 
 async function mountFeatures(app: FastifyInstance, core: Core, browser: BrowserRules): Promise<void> {
