@@ -86,7 +86,7 @@ export interface HeldDatabase {
   /** The highest id that a table ever gave. */
   lastIdentity(table: string): number;
   /**
-   * Puts the SQLite file `replacement` in its place and keeps what was there as `keptAs`. Whenever that is cut off, there
+   * Puts the SQLite file `replacement` in its place and keeps what was there as `keptAs`, a new file. Whenever that is cut off, there
    * is either the one or the other at its path, whole. `prepare` is called directly before.
    */
   replaceBy(replacement: string, keptAs: string, prepare?: () => void): Promise<void>;
@@ -136,10 +136,16 @@ export async function holdSqlite(path: string, waitMs: number): Promise<HeldData
         return row?.seq ?? 0;
       },
       async replaceBy(replacement, keptAs, prepare) {
-        await keep(descriptor, keptAs, fstatSync(descriptor));
+        await keep(descriptor, keptAs, `${replacement}.former`, fstatSync(descriptor));
         // One that is damaged keeps nobody out.
         assertInPlace();
-        prepare?.();
+        try {
+          prepare?.();
+        } catch (error) {
+          // A second copy of what stays where it is.
+          rmSync(keptAs, { force: true });
+          throw error;
+        }
         setLogsAside(path, keptAs);
         putInPlace(replacement, path, { replace: true });
         // Somebody may have opened the file that was replaced and wait for its lock: to them it is no database.
@@ -226,15 +232,17 @@ function readWriteVersion(path: string): number | undefined {
   return header[18];
 }
 
-/** Copies an open file under a new name, to which it comes whole. */
-async function keep(descriptor: number, name: string, owner: Owner): Promise<void> {
-  const draft = `${name}.partial`;
+/**
+ * Copies an open file under a new name, to which it comes whole. Until then it is `draft`.
+ * @throws the error EEXIST where something has the name, as by a clock that was put back.
+ */
+async function keep(descriptor: number, name: string, draft: string, owner: Owner): Promise<void> {
   const output = createWriteStream(draft, { flags: 'wx', mode: 0o600, flush: true });
   try {
     await pipeline(partsOf(descriptor), output);
     if (!output.closed) await once(output, 'close');
     giveTo(owner, draft);
-    renameSync(draft, name);
+    putInPlace(draft, name, { replace: false });
   } catch (error) {
     rmSync(draft, { force: true });
     throw error;

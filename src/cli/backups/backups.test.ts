@@ -610,6 +610,32 @@ test('a restore whose AUDIT_HEAD_FILE cannot be written is one, and says so; the
   assert.ok(site.files().includes('audit-head'));
 });
 
+test('a restore that is cut off at last keeps no second copy, and none is written over', async (t) => {
+  const site = await createSite();
+  await (await site.open(t)).close();
+  await site.backUp('copy.db');
+  t.mock.timers.enable({ apis: ['Date'], now: Date.parse('2026-11-30T00:00:00Z') });
+  const before = site.files();
+  const { renameSync } = fs;
+  t.mock.method(fs, 'renameSync', (from: string, to: string) => {
+    if (from === site.settings.AUDIT_HEAD_FILE)
+      throw Object.assign(new Error('no'), { code: 'EACCES', errno: -constants.errno.EACCES });
+    renameSync(from, to);
+  });
+  syncBuiltinESMExports();
+  await site.refused('copy.db', /doorward\.db was not restored: permission denied/).finally(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  assert.deepEqual(site.files(), before);
+
+  await site.restore('copy.db');
+  const kept = site.file('doorward.db.before-restore-20261130T000000000Z');
+  const content = readFileSync(kept);
+  await site.refused('copy.db', /doorward\.db was not restored: file already exists/);
+  assert.deepEqual(readFileSync(kept), content);
+});
+
 test('a backup goes to where a link leads, and does not take its place', async (t) => {
   const site = await createSite();
   await (await site.open(t)).close();
