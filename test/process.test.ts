@@ -326,6 +326,14 @@ describe('signals', () => {
     await assert.rejects(fetch(url));
   });
 
+  test('below an npm that was killed before the server could see it, it ends by itself', async () => {
+    const killed = spawn('true');
+    await once(killed, 'exit');
+    const options = { cwd: await emptyFolder(), env: { ...env, PORT: '0' } };
+    const outcome = await runCommand(['serve', `--end-with-parent=${killed.pid}`], options);
+    assert.deepEqual([outcome.code, outcome.stderr], [0, '']);
+  });
+
   test('below npm, whose shell keeps a signal to itself, it ends in order when that shell has ended', async (t) => {
     const shell = spawn(
       'sh',

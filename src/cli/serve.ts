@@ -21,9 +21,12 @@ export function addServe(program: Command): void {
   program
     .command('serve')
     .description('Serve on HOST and PORT until SIGTERM or SIGINT.')
-    .option('--end-with-parent', 'End also when the process that started it has ended, as below npm.')
-    .action(async ({ endWithParent }: { endWithParent?: true }) => {
-      const parent = process.ppid;
+    .option(
+      '--end-with-parent [pid]',
+      'End also when the process that started it has ended, as below npm; its number tells that also where it ended before.',
+    )
+    .action(async ({ endWithParent }: { endWithParent?: true | string }) => {
+      const parent = (typeof endWithParent === 'string' && Number(endWithParent)) || process.ppid;
       // Loading makes much short-lived garbage, for which V8 would enlarge its young generation and keep it: some 15 MB
       // more for an idle process. It may grow as usual once there are requests.
       setFlagsFromString('--semi-space-growth-factor=1');
@@ -45,7 +48,7 @@ export function addServe(program: Command): void {
       const starting = startServer(given, announce, { settingSources, log });
       const end: End = (exitCode) => stopAndExit(starting, output, exitCode);
       const endInOrder = exitOnSignals(end);
-      if (endWithParent === true) onParentEnd(parent, endInOrder);
+      if (endWithParent !== undefined) onParentEnd(parent, endInOrder);
       exitOnCrash(log, end);
       await starting;
       setFlagsFromString('--semi-space-growth-factor=2');
