@@ -376,6 +376,25 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.deepEqual(await find('rename'), ['renamed']);
   });
 
+  test('where an index is in parts each is read for a text, and the table once for one that no index finds', async () => {
+    const db = await openMigrated(await database.createUrl());
+    if (db.substringParts === 1) return;
+    const readFor = async (text: string) => {
+      const reads = [];
+      for (let part = 0; part < db.substringParts; part++) {
+        const { rows } =
+          await sql<object>`explain select id from ${db.matching('people', 'name', text, part)} as found`.execute(
+            db.read,
+          );
+        reads.push(rows.filter((row) => JSON.stringify(row).includes(' on people ')).length);
+      }
+      return reads;
+    };
+    assert.deepEqual(await readFor('anna'), [1, 1]);
+    assert.deepEqual(await readFor('%%%'), [1, 0]);
+    assert.deepEqual(await readFor('😀"😀'), [1, 0]);
+  });
+
   test('after it is closed everything fails with database_unavailable', async () => {
     const db = await openMigrated(await database.createUrl());
     const lookup = db.keyedRead('select name as lookup_key from people where people.name = key_placeholder');

@@ -127,7 +127,7 @@ export interface Database {
 
   /**
    * The rows of `table` whose `column` contains `text` (3 or more code points, compared as it is), by the substringIndex.
-   * With `part`, from 0 to `substringParts - 1`, those that the part of the index has.
+   * With `part`, from 0 to `substringParts - 1`, a part of them: those that a part of the index has, where that finds the text.
    */
   matching(table: string, column: string, text: string, part?: number): RawBuilder<unknown>;
 

@@ -193,10 +193,17 @@ class PostgresDatabase implements Database {
   readonly substringParts = PARTS.length;
 
   matching(table: string, column: string, text: string, part?: number): RawBuilder<unknown> {
+    // What has no trigram is found by reading the table, which the first part does and no other. The planner works that out
+    // beforehand, so that what is left is the condition of the index.
+    const hasTrigram = sql`show_trgm(${text}) <> '{}'`;
+    const isIn = (each: number) => {
+      const condition = sql.raw(partCondition(each));
+      return each === 0 ? sql`(${condition} or not ${hasTrigram})` : sql`${condition} and ${hasTrigram}`;
+    };
     const parts = part === undefined ? PARTS : [part];
     const selections = parts.map(
       (each) => sql`select * from ${sql.table(table)}
-        where ${sql.raw(partCondition(each))} and ${this.contains(table, column, text)}`,
+        where ${isIn(each)} and ${this.contains(table, column, text)}`,
     );
     return sql`(${sql.join(selections, sql` union all `)})`;
   }
