@@ -128,11 +128,15 @@ export interface Database {
   /**
    * The rows of `table` whose `column` contains `text` (3 or more code points, compared as it is), by the substringIndex.
    * With `part`, from 0 to `substringParts - 1`, a part of them: those that a part of the index has, where that finds the text.
+   * Like what is `fenced`, it is read by this condition, whatever order or filter is put on top of it.
    */
   matching(table: string, column: string, text: string, part?: number): RawBuilder<unknown>;
 
   /** How many parts of a substringIndex are worth reading at the same time, each on a connection of its own. */
   readonly substringParts: number;
+
+  /** Whether `matching` yields rows by their id, up or down, so that a page in this order reads no more than it takes. */
+  readonly matchesById: boolean;
 
   /** About how many rows are matching, from a sample of them or of the table. 0 only when there are none. */
   estimateMatches(table: string, column: string, text: string): Promise<number>;

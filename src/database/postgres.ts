@@ -205,8 +205,10 @@ class PostgresDatabase implements Database {
       (each) => sql`select * from ${sql.table(table)}
         where ${isIn(each)} and ${this.contains(table, column, text)}`,
     );
-    return sql`(${sql.join(selections, sql` union all `)})`;
+    return this.fenced(sql.join(selections, sql` union all `));
   }
+
+  readonly matchesById = false;
 
   estimateMatches(table: string, column: string, text: string): Promise<number> {
     return this.estimateRows(

@@ -182,10 +182,12 @@ class SqliteDatabase implements Database {
   }
 
   matching(table: string, column: string, text: string): RawBuilder<unknown> {
-    // CROSS JOIN, or the planner would rather read the table in the order asked for and look each row up in the index.
-    return sql`(select ${sql.table(table)}.* from (${matchingIds(table, column, text)}) as matches
-      cross join ${sql.table(table)} on ${sql.ref(`${table}.id`)} = matches.id)`;
+    // CROSS JOIN, or the planner would rather read the table in the order asked for and look each row up in the index. With
+    // USING the id is that of the index, in whose order it is read.
+    return sql`(select * from (${matchingIds(table, column, text)}) as matches cross join ${sql.table(table)} using (id))`;
   }
+
+  readonly matchesById = true;
 
   readonly substringParts = 1;
 

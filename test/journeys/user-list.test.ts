@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { sql } from 'kysely';
 import { parseEmailAddress } from '../../src/email-address.ts';
-import { insertUser } from '../../src/features/accounts/store.ts';
+import { insertUser, searchable, userColumns } from '../../src/features/accounts/store.ts';
 import type { ListInput } from '../../src/features/admin/list.ts';
 import type { User } from '../../src/index.ts';
 import { type Journey, journey } from '../support/journey.ts';
@@ -488,6 +489,50 @@ journey(
           const skipped = await doorward.admin.list({ ...query, skip: 17, limit: 14 });
           assert.deepEqual(skipped.users, want.slice(17, 31), `${q} ${sort}, by skip`);
         }
+      }
+    }
+  },
+);
+
+journey(
+  'a letter with which tens of thousands of other names begin is found in the order of emails',
+  async (open) => {
+    const { doorward } = await open();
+    const { db } = doorward.kernel;
+    const now = '2026-01-01T00:00:00.000Z';
+    const ends = 600;
+    const count = 25_600 + 2 * ends;
+    await db.transaction(async (tx) => {
+      for (let from = 0; from < count; from += 800) {
+        const rows = Array.from({ length: Math.min(800, count - from) }, (_, offset) => {
+          const index = from + offset;
+          const letter = index < ends ? 'a' : index < count - ends ? 'n' : 'z';
+          const email = `${letter === 'n' ? 'e' : letter}${(index * 7919) % 100_003}@example.com`;
+          const name = `${letter} ${index % 900}`;
+          return {
+            ...{ email, email_key: email, name, name_key: name },
+            search_text: `${searchable(email)}\n${searchable(name)}`,
+            ...{ is_active: index % 2 === 0, is_admin: false, created_at: now, updated_at: now },
+            ...{ email_verified: true, email_set_at: now },
+          };
+        });
+        await tx.insertInto('users').values(rows).execute();
+      }
+    });
+    // Which PostgreSQL does by itself, later.
+    await db.write((writer) => sql`analyze users`.execute(writer));
+    const users = await db.read.selectFrom('users').select(userColumns).execute();
+    const filters: Partial<ListInput>[] = [{}, { is_active: false }];
+    for (const sort of ['email', '-email']) {
+      for (const flags of filters) {
+        const query = { ...flags, q: 'n', sort, limit: 50, count: false };
+        const want = expected(users, query);
+        const first = await doorward.admin.list(query);
+        assert.deepEqual(first.users, want.slice(0, 50), sort);
+        const second = await doorward.admin.list({ ...query, cursor: first.next });
+        assert.deepEqual(second.users, want.slice(50, 100), `${sort}, by cursor`);
+        const skipped = await doorward.admin.list({ ...query, skip: 50 });
+        assert.deepEqual(skipped.users, second.users, `${sort}, by skip`);
       }
     }
   },

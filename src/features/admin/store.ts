@@ -75,6 +75,8 @@ const shortWalk = 4_000;
 const longWalk = 24_000;
 /** Entries of an index for beginnings, which are walked in less time than a quarter as many rows. */
 const indexWalk = 50_000;
+/** So many others are gathered about as soon as such a walk is over. */
+const manyOthers = 25_000;
 /** Matches that are gathered and sorted about as soon as a long walk is over. */
 const few = 40_000;
 /** Of so many rows of each part of an index a page is merged here; where it begins farther on, the database merges them. */
@@ -139,7 +141,7 @@ function allMatches(db: Database, search: string, column: SortColumn, filter: Fi
     const users = select(sql.table('users'));
     return users.where(byEmail).unionAll(users.where(byName));
   };
-  const matches = db.fenced(hasTrigram(search) ? containing() : beginning());
+  const matches: AliasableExpression<Gathered> = hasTrigram(search) ? containing() : db.fenced(beginning());
   // Filtered outside the fence, or the index of a flag, which holds all users, would be read for it as well.
   return db.read.selectFrom(matches.as('matches')).select(['id', 'sort_value']).where(isAskedFor(filter));
 }
@@ -183,6 +185,8 @@ type Source = 'search' | 'state';
 
 /** Users by their ids and what a list orders them by. */
 type Selection = AliasableExpression<Pick<ListedUser, 'id' | 'sort_value'>>;
+/** The same with what a filter asks for. */
+type Gathered = Pick<ListedUser, 'id' | 'sort_value' | 'is_active' | 'is_admin'>;
 
 /** Every match, through the index of what is searched for, or a part of it, or of the state. */
 function gather(db: Database, query: ListQuery, source: Source, column: SortColumn, part?: number) {
@@ -290,11 +294,9 @@ function pageOf(db: Database, query: ListQuery, users: Selection): Promise<Liste
   const direction = query.descending ? 'desc' : 'asc';
   let page = db.read.selectFrom(users.as('matches')).select(['id', 'sort_value']);
   if (query.after !== undefined) page = page.where(beyond(query.after, query, 'sort_value'));
-  const sorted = page
-    .orderBy('sort_value', direction)
-    .orderBy('id', direction)
-    .limit(query.limit)
-    .offset(query.skip);
+  // By the id alone where that is the order: some index may yield it.
+  if (query.sort !== 'id') page = page.orderBy('sort_value', direction);
+  const sorted = page.orderBy('id', direction).limit(query.limit).offset(query.skip);
   return db.read
     .selectFrom(sorted.as('page'))
     .innerJoin('users', 'users.id', 'page.id')
@@ -305,14 +307,14 @@ function pageOf(db: Database, query: ListQuery, users: Selection): Promise<Liste
 }
 
 /**
- * A page of those whom a beginning matches, ordered by email or name. The index for beginnings that is in this order is walked
- * first. If that does not fill the page, those are taken whose value in the order begins so, as many as the page takes, and
- * all others.
+ * A page of those whom a beginning matches, ordered by email or name: of those whose value in the order begins so, as many as the
+ * page takes, and all others. When these are many, the index for beginnings that is in this order is walked first.
  */
 async function listBeginners(db: Database, query: ListQuery, search: string, column: BeginningColumn) {
   const { skip, limit, descending, after } = query;
   const direction = descending ? 'desc' : 'asc';
-  if (skip + limit <= indexWalk) {
+  const others = otherBeginners(db, query, search, column);
+  if (skip + limit <= indexWalk && (await db.estimateRows(others, manyOthers)) >= manyOthers) {
     let entries = db.read
       .selectFrom('users')
       .select(['id', `${column} as sort_value`, 'email_key', 'name_key', 'is_active', 'is_admin'])
@@ -330,7 +332,7 @@ async function listBeginners(db: Database, query: ListQuery, search: string, col
   }
   const first = inOrder(db, query, skip + limit, ['id'], beginsWith(column, search));
   const firstOnes = db.read.selectFrom(first).select(['id', 'sort_value']);
-  return pageOf(db, query, firstOnes.unionAll(otherBeginners(db, query, search, column)));
+  return pageOf(db, query, firstOnes.unionAll(others));
 }
 
 /** Whether a walk of that length leaves anybody out. */
@@ -369,10 +371,12 @@ export async function listUsers(db: Database, query: ListQuery): Promise<ListedU
   // Few may be left by a filter or behind a cursor, and then a walk meets them all.
   const isNarrow = [query.is_active, query.is_admin, query.after].some((part) => part !== undefined);
   const beginning = orderedBeginning(query);
+  const isById = query.sort === 'id' && db.matchesById && state === undefined && hasTrigram(search ?? '');
+  // Nothing more is looked through where an index has the matches in the order asked for.
+  const isIndexed = beginning !== undefined || isById;
   let isDense = true;
-  let source: Source | undefined;
-  for (const length of [firstLook, shortWalk, longWalk]) {
-    if (length > firstLook && beginning !== undefined) break;
+  let source: Source | undefined = isById ? 'search' : undefined;
+  for (const length of isIndexed ? [firstLook] : [firstLook, shortWalk, longWalk]) {
     if (skip + limit > length || (length === shortWalk && !isDense)) continue;
     if (length === longWalk) {
       const estimate = await estimateMatches(db, query);
