@@ -501,7 +501,7 @@ journey(
     const { db } = doorward.kernel;
     const now = '2026-01-01T00:00:00.000Z';
     const ends = 600;
-    const count = 25_600 + 2 * ends;
+    const count = 30_400 + 2 * ends;
     await db.transaction(async (tx) => {
       for (let from = 0; from < count; from += 800) {
         const rows = Array.from({ length: Math.min(800, count - from) }, (_, offset) => {
