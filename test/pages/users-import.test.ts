@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { visitAsAdmin } from '../support/console.ts';
 import { pageTests } from '../support/pages.ts';
 
-const count = 10_000;
+/** Several of the parts that the page sends; ten thousand with DOORWARD_THOROUGH=1. */
+const count = process.env.DOORWARD_THOROUGH === '1' ? 10_000 : 2_500;
+const imported = (count - 2).toLocaleString('en');
 
 pageTests({
-  async 'ten thousand rows are tried, imported and reported, whatever their columns are called'(open) {
+  async 'thousands of rows are tried, imported and reported, whatever their columns are called'(open) {
     const site = await open();
     const page = await visitAsAdmin(site, '/console/import');
     await page.getByRole('heading', { name: 'Import', level: 1 }).waitFor();
@@ -23,7 +25,7 @@ pageTests({
     lines[4] = 'root@example.com;<b>Root</b>;yes';
     const text = ['E-Mail;Full name;Enabled', ...lines].join('\r\n');
     await file.setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });
-    await page.getByRole('heading', { name: '10000 rows: which column is what?' }).waitFor();
+    await page.getByRole('heading', { name: `${count} rows: which column is what?` }).waitFor();
     assert.equal(await page.getByLabel('Email', { exact: true }).inputValue(), 'E-Mail');
     await page.getByLabel('Name').selectOption('–');
     assert.equal(await page.getByRole('button', { name: 'Dry run' }).isDisabled(), true);
@@ -31,7 +33,7 @@ pageTests({
     await site.inspect(page, 'import-mapping');
 
     await page.getByRole('button', { name: 'Dry run' }).click();
-    await page.getByText('Can be imported: 9,998').waitFor({ timeout: 120_000 });
+    await page.getByText(`Can be imported: ${imported}`).waitFor({ timeout: 120_000 });
     await page
       .getByRole('row')
       .filter({ hasText: 'root@example.com' })
@@ -39,8 +41,8 @@ pageTests({
       .waitFor();
     await page.getByRole('row').filter({ hasText: 'no address' }).getByText('Invalid').waitFor();
     await site.inspect(page, 'import-dry-run');
-    await page.getByRole('button', { name: 'Import 9998 users' }).click();
-    await page.getByText('Imported: 9,998').waitFor({ timeout: 120_000 });
+    await page.getByRole('button', { name: `Import ${count - 2} users` }).click();
+    await page.getByText(`Imported: ${imported}`).waitFor({ timeout: 120_000 });
 
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -51,7 +53,7 @@ pageTests({
     assert.match(report[1] ?? '', /^1,p0@example\.org,created,\d+,/);
     assert.match(report[4] ?? '', /^4,no address,invalid,,email: /);
     await page.getByRole('link', { name: 'Users' }).click();
-    await page.getByLabel('Search').fill('p9999@');
-    await page.getByRole('rowheader', { name: 'Person "9999"' }).waitFor();
+    await page.getByLabel('Search').fill(`p${count - 1}@`);
+    await page.getByRole('rowheader', { name: `Person "${count - 1}"` }).waitFor();
   },
 });
