@@ -34,9 +34,10 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
 const TRANSACTION_ATTEMPTS = 5;
 
-/** The ids of a part of a substringIndex: every other run of so many, which lie apart in the table. */
-const partCondition = (part: number) => `(id & 4096) ${part === 0 ? '=' : '<>'} 0`;
+/** By this the rows are in one part of a substringIndex or the other: every other run of so many, which lie apart in the table. */
+const PART_OF_ID = '(id & 4096)';
 const PARTS = [0, 1];
+const partCondition = (part: number) => `${PART_OF_ID} ${part === 0 ? '=' : '<>'} 0`;
 
 const likePattern = (text: string) => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 
@@ -64,7 +65,7 @@ const ddl: Ddl = {
         `(${column} gin_trgm_ops) with (fastupdate = off) where ${partCondition(part)}`,
     ),
     // Or the planner would take a part for half a percent of the table.
-    `create statistics ${table}_${column}_part on (id & 4096) from ${table}`,
+    `create statistics ${table}_${column}_part on ${PART_OF_ID} from ${table}`,
   ],
 };
 
@@ -287,7 +288,7 @@ async function assertEncoding(db: Kysely<Tables>): Promise<void> {
   const encoding = rows[0]?.server_encoding;
   if (encoding === 'UTF8' || encoding === 'SQL_ASCII') return;
   throw new Error(
-    `The database has the encoding ${encoding}: make one with ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0`,
+    `The database has the encoding ${encoding}: make one with ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8' TEMPLATE template0`,
   );
 }
 

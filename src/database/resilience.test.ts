@@ -500,7 +500,7 @@ describe('PostgreSQL', () => {
     after(() => latin.close());
     await assert.rejects(latin.migrate([counters]), {
       message:
-        /^The database has the encoding LATIN1: make one with ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0$/,
+        /^The database has the encoding LATIN1: make one with ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8' TEMPLATE template0$/,
     });
     assert.equal((await latin.pendingMigrations([counters])).length, 1);
   });

@@ -63,7 +63,7 @@ const ddl: Ddl = {
         `when old.${column} is not new.${column} or old.id <> new.id begin ${forget} ${enter} end`,
     ];
   },
-  // All reading is done on one connection, and its table's rows are behind a key.
+  // All reading is done on one connection.
   substringIndexInParts: () => [],
 };
 

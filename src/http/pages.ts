@@ -19,8 +19,8 @@ const folder =
   ) ?? join(import.meta.dirname, '../pages');
 
 /**
- * Serves the pages for people: `/account` and `/console`, and their files in `/account/assets`. `base` is the path of PUBLIC_URL, `prefix` where the
- * endpoints are. Called before `installAccess`, because the files' routes are not ours to mark.
+ * Serves the pages for people: `/account` and `/console`, and their files in `/account/assets`. `base` is the path of
+ * PUBLIC_URL, `prefix` where the endpoints are. Called before `installAccess`, because the files' routes are not ours to mark.
  * @throws Error when they were not built.
  */
 export async function registerPages(
