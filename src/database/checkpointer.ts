@@ -1,13 +1,11 @@
-import { Worker } from 'node:worker_threads';
 import type { CheckpointProgress, SqliteConnection } from './sqlite-connection.ts';
+import { Thread } from './thread.ts';
 
 /** How long the log of writes may grow before it is written into the database: SQLite's own figure. */
 const CHECKPOINT_PAGES = 1000;
 /** How often a commit looks how long it is, and how soon after a checkpoint that failed or that somebody who reads held up. */
 const LOOK_MS = 100;
 const LOOK_AGAIN_MS = 1000;
-/** Compiled or not, the thread's file stands beside this one. */
-const threadFile = new URL(`checkpoint-thread${/\.\w+$/.exec(import.meta.url)?.[0]}`, import.meta.url);
 
 interface CheckpointerOptions {
   /** The database's file, links resolved. */
@@ -31,11 +29,11 @@ export class Checkpointer {
   /** When to look next, on the clock of `performance.now()`. */
   #nextLook = 0;
   #closed = false;
-  #thread: Worker | undefined;
-  #answer: PromiseWithResolvers<void> | undefined;
+  readonly #thread: Thread<'open' | 'pass', 'done'>;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
+    this.#thread = new Thread('checkpoint-thread', options.file);
   }
 
   /** Begins if the log is long. To be called when all that was committed is on disk. */
@@ -56,7 +54,7 @@ export class Checkpointer {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
-    if (this.#thread !== undefined) await this.#ask('close').catch(this.#options.onError);
+    await this.#thread.end().catch(this.#options.onError);
   }
 
   /** Resolves to whether there is nothing left to do. */
@@ -71,7 +69,7 @@ export class Checkpointer {
     try {
       await this.#started();
       if (!isLogWhole()) return false;
-      await this.#ask('pass');
+      await this.#thread.ask('pass');
       if (await isWritten()) return true;
     } catch (error) {
       // Threads may not be allowed here.
@@ -83,7 +81,7 @@ export class Checkpointer {
       if (!isLogWhole()) return false;
       if (!hasThread) writer.writeLogBack();
       // Other processes write, too.
-      else await writer.alone(() => this.#ask('pass'));
+      else await writer.alone(() => this.#thread.ask('pass'));
       return isWritten();
     });
   }
@@ -93,30 +91,6 @@ export class Checkpointer {
    * writes nothing into the database.
    */
   async #started(): Promise<void> {
-    if (this.#thread === undefined) await this.#ask('open');
-  }
-
-  #ask(what: 'open' | 'pass' | 'close'): Promise<void> {
-    this.#thread ??= this.#start();
-    const answer = Promise.withResolvers<void>();
-    this.#answer = answer;
-    // The process waits for an answer, but not for a thread that has nothing to do.
-    this.#thread.ref();
-    this.#thread.postMessage(what);
-    return answer.promise;
-  }
-
-  #start(): Worker {
-    const thread = new Worker(threadFile, { workerData: this.#options.file(), execArgv: [] });
-    thread.on('message', () => {
-      thread.unref();
-      this.#answer?.resolve();
-    });
-    thread.on('error', (error) => this.#answer?.reject(error));
-    thread.on('exit', () => {
-      this.#thread = undefined;
-      this.#answer?.reject(new Error('The thread that writes the log into the database has ended'));
-    });
-    return thread;
+    if (!this.#thread.hasStarted) await this.#thread.ask('open');
   }
 }
