@@ -319,8 +319,8 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     assert.ok((await estimate('p')) >= 1);
     assert.ok((await estimate('p42')) >= 1);
     assert.ok((await estimate('q')) <= 50);
-    assert.ok((await db.estimateMatches('people', 'name', 'p42')) >= 1);
-    assert.ok((await db.estimateMatches('people', 'name', 'xyz')) <= 50);
+    assert.ok((await db.findMatches('people', 'name', 'p42')).about >= 1);
+    assert.ok((await db.findMatches('people', 'name', 'xyz')).about <= 50);
   });
 
   test('contains and matching, whole and in parts, find exactly the rows that contain the text', async () => {
@@ -343,10 +343,8 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
     const find = async (text: string) => {
       const found = await namesWhere(db.contains('people', 'name', text));
       const matching = sql<Person>`select name from ${db.matching('people', 'name', text)} as found order by id`;
-      const parts = Array.from({ length: db.substringParts }, (_, part) =>
-        sql<Person>`select name from ${db.matching('people', 'name', text, part)} as found order by id`.execute(
-          db.read,
-        ),
+      const parts = (await db.findMatches('people', 'name', text)).parts.map((part) =>
+        sql<Person>`select name from ${part} as found order by id`.execute(db.longRead),
       );
       assert.deepEqual(
         (await matching.execute(db.read)).rows.map(({ name }) => name),
@@ -354,7 +352,7 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
         text,
       );
       const inParts = (await Promise.all(parts)).flatMap(({ rows }) => rows.map(({ name }) => name));
-      assert.deepEqual(inParts.sort(), found.toSorted(), text);
+      if (parts.length > 0 || found.length === 0) assert.deepEqual(inParts.sort(), found.toSorted(), text);
       return found;
     };
     const texts = [
@@ -377,15 +375,13 @@ function defineTests(database: { createUrl(): Promise<string> }): void {
   });
 
   test('where an index is in parts each is read for a text, and the table once for one that no index finds', async () => {
-    const db = await openMigrated(await database.createUrl());
-    if (db.substringParts === 1) return;
+    const url = await database.createUrl();
+    if (!url.startsWith('postgres')) return;
+    const db = await openMigrated(url);
     const readFor = async (text: string) => {
       const reads = [];
-      for (let part = 0; part < db.substringParts; part++) {
-        const { rows } =
-          await sql<object>`explain select id from ${db.matching('people', 'name', text, part)} as found`.execute(
-            db.read,
-          );
+      for (const part of (await db.findMatches('people', 'name', text)).parts) {
+        const { rows } = await sql<object>`explain select id from ${part} as found`.execute(db.read);
         reads.push(rows.filter((row) => JSON.stringify(row).includes(' on people ')).length);
       }
       return reads;

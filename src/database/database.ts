@@ -55,6 +55,17 @@ export interface PendingMigration {
   readonly statements: readonly string[];
 }
 
+/** The rows that are `matching`. */
+export interface Matches {
+  /** How many there are, from a sample of them or of the table. 0 only when there are none. */
+  readonly about: number;
+  /**
+   * Selections that together have each of them once, worth reading at the same time, each by a `longRead` of its own. None where
+   * `matching` is as quick.
+   */
+  readonly parts: readonly RawBuilder<unknown>[];
+}
+
 /** Connections to a database. */
 export interface PoolUse {
   readonly total: number;
@@ -72,6 +83,12 @@ export interface PoolUse {
 export interface Database {
   /** Reading outside a transaction. On SQLite this connection refuses to write. */
   readonly read: Kysely<Tables>;
+
+  /**
+   * The same for what looks through many rows: on SQLite threads do it, so that the event loop goes on, and several reads run at
+   * the same time. A thread costs memory and a start, so that a short read is better done by `read`.
+   */
+  readonly longRead: Kysely<Tables>;
 
   /**
    * Runs `work` in one transaction and commits it durably before it returns. `work` may be run again when the
@@ -127,19 +144,15 @@ export interface Database {
 
   /**
    * The rows of `table` whose `column` contains `text` (3 or more code points, compared as it is), by the substringIndex.
-   * With `part`, from 0 to `substringParts - 1`, a part of them: those that a part of the index has, where that finds the text.
    * Like what is `fenced`, it is read by this condition, whatever order or filter is put on top of it.
    */
-  matching(table: string, column: string, text: string, part?: number): RawBuilder<unknown>;
+  matching(table: string, column: string, text: string): RawBuilder<unknown>;
 
-  /** How many parts of a substringIndex are worth reading at the same time, each on a connection of its own. */
-  readonly substringParts: number;
+  /** The same with a first look at how many there are. */
+  findMatches(table: string, column: string, text: string): Promise<Matches>;
 
   /** Whether `matching` yields rows by their id, up or down, so that a page in this order reads no more than it takes. */
   readonly matchesById: boolean;
-
-  /** About how many rows are matching, from a sample of them or of the table. 0 only when there are none. */
-  estimateMatches(table: string, column: string, text: string): Promise<number>;
 
   /** Whether a row matches, as a condition. For walking the table in some order, where a match comes soon. */
   contains(table: string, column: string, text: string): Expression<SqlBool>;

@@ -18,7 +18,16 @@ import {
 } from 'kysely';
 import type pg from 'pg';
 import { DoorwardError } from '../errors.ts';
-import type { Database, Ddl, Migration, PendingMigration, PoolUse, Tables, Transaction } from './database.ts';
+import type {
+  Database,
+  Ddl,
+  Matches,
+  Migration,
+  PendingMigration,
+  PoolUse,
+  Tables,
+  Transaction,
+} from './database.ts';
 import { databaseError, isMerelyRefused, isRetryable, isStalePlan } from './database-errors.ts';
 import { shareReads } from './keyed-reads.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations } from './migrate.ts';
@@ -36,8 +45,7 @@ const TRANSACTION_ATTEMPTS = 5;
 
 /** By this the rows are in one part of a substringIndex or the other: every other run of so many, which lie apart in the table. */
 const PART_OF_ID = '(id & 4096)';
-const PARTS = [0, 1];
-const partCondition = (part: number) => `${PART_OF_ID} ${part === 0 ? '=' : '<>'} 0`;
+const PARTS = [`${PART_OF_ID} = 0`, `${PART_OF_ID} <> 0`];
 
 const likePattern = (text: string) => `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 
@@ -60,9 +68,9 @@ const ddl: Ddl = {
   substringIndexInParts: (table, column) => [
     `drop index ${table}_${column}_substring`,
     ...PARTS.map(
-      (part) =>
-        `create index ${table}_${column}_substring_${part} on ${table} using gin ` +
-        `(${column} gin_trgm_ops) with (fastupdate = off) where ${partCondition(part)}`,
+      (condition, index) =>
+        `create index ${table}_${column}_substring_${index} on ${table} using gin ` +
+        `(${column} gin_trgm_ops) with (fastupdate = off) where ${condition}`,
     ),
     // Or the planner would take a part for half a percent of the table.
     `create statistics ${table}_${column}_part on ${PART_OF_ID} from ${table}`,
@@ -91,6 +99,7 @@ export function openPostgres(url: string, options: PostgresOptions): Database {
 
 class PostgresDatabase implements Database {
   readonly read: Kysely<Tables>;
+  readonly longRead: Kysely<Tables>;
   readonly now = sql.raw<string>(ddl.now);
   readonly #url: string;
   readonly #options: PostgresOptions;
@@ -103,6 +112,7 @@ class PostgresDatabase implements Database {
     this.#options = options;
     this.#pool = createPool(url, STATEMENT_TIMEOUT_MS, options);
     this.read = createKysely(this.#pool, this.#prepared, options.onError);
+    this.longRead = this.read;
   }
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -191,30 +201,30 @@ class PostgresDatabase implements Database {
     return sql<Row>`(select * from (${union}) as ranges order by ${order} limit ${length})`;
   }
 
-  readonly substringParts = PARTS.length;
+  matching(table: string, column: string, text: string): RawBuilder<unknown> {
+    return this.fenced(sql.join(this.#partsOfMatches(table, column, text), sql` union all `));
+  }
 
-  matching(table: string, column: string, text: string, part?: number): RawBuilder<unknown> {
+  #partsOfMatches(table: string, column: string, text: string): RawBuilder<unknown>[] {
     // What has no trigram is found by reading the table, which the first part does and no other. The planner works that out
     // beforehand, so that what is left is the condition of the index.
     const hasTrigram = sql`show_trgm(${text}) <> '{}'`;
-    const isIn = (each: number) => {
-      const condition = sql.raw(partCondition(each));
-      return each === 0 ? sql`(${condition} or not ${hasTrigram})` : sql`${condition} and ${hasTrigram}`;
-    };
-    const parts = part === undefined ? PARTS : [part];
-    const selections = parts.map(
-      (each) => sql`select * from ${sql.table(table)}
-        where ${isIn(each)} and ${this.contains(table, column, text)}`,
-    );
-    return this.fenced(sql.join(selections, sql` union all `));
+    return PARTS.map((part, index) => {
+      const condition = sql.raw(part);
+      const isIn =
+        index === 0 ? sql`(${condition} or not ${hasTrigram})` : sql`${condition} and ${hasTrigram}`;
+      return sql`select * from ${sql.table(table)} where ${isIn} and ${this.contains(table, column, text)}`;
+    });
   }
 
   readonly matchesById = false;
 
-  estimateMatches(table: string, column: string, text: string): Promise<number> {
-    return this.estimateRows(
+  async findMatches(table: string, column: string, text: string): Promise<Matches> {
+    const about = await this.estimateRows(
       sql`select id from ${sql.table(table)} where ${this.contains(table, column, text)}`,
     );
+    const parts = this.#partsOfMatches(table, column, text).map((part) => this.fenced(part));
+    return { about, parts };
   }
 
   contains(table: string, column: string, text: string): Expression<SqlBool> {

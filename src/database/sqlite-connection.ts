@@ -13,14 +13,12 @@ import {
 import type { Tables } from './database.ts';
 import { databaseError, isLocked } from './database-errors.ts';
 import { type Mutex, TURN_MS } from './mutex.ts';
+import { needsTransaction, restoreBooleans, SqliteStatements } from './sqlite-statements.ts';
 
 export interface SqliteOptions {
   readonly waitMs: number;
   readonly onError: (error: unknown) => void;
 }
-
-const STATEMENTS_KEPT = 200;
-const needsTransaction = 'Writing takes a transaction';
 
 /**
  * The file's `user_version`: whether something deleted may still be readable in it. `secure_delete` overwrites what is
@@ -28,9 +26,6 @@ const needsTransaction = 'Writing takes a transaction';
  * what was deleted before it was on. Only rewriting the file does.
  */
 export const fileStates = { toRewrite: 0, rewritten: 1 };
-
-type Row = Record<string, unknown>;
-type Statement = BetterSqlite3.Statement<unknown[], Row>;
 
 /** What `pragma wal_checkpoint` answers: whether somebody was in its way, pages in the log, and how many the database has. */
 export interface CheckpointProgress {
@@ -40,10 +35,10 @@ export interface CheckpointProgress {
 }
 
 /** A statement that meets a lock was not run. It is tried again from a timer, so that the event loop goes on. */
-export async function untilUnlocked<T>(deadline: number, attempt: () => T): Promise<T> {
+export async function untilUnlocked<T>(deadline: number, attempt: () => T | Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return attempt();
+      return await attempt();
     } catch (error) {
       if (!isLocked(error) || performance.now() >= deadline) throw databaseError(error);
     }
@@ -56,16 +51,17 @@ export class SqliteConnection implements DatabaseConnection {
   readonly #handle: BetterSqlite3.Database;
   readonly #readOnly: boolean;
   readonly #waitMs: number;
+  readonly #statements: SqliteStatements;
   /** Counts transactions. */
   #transaction = 0;
   /** When the present turn of a transaction began, on the clock of `performance.now()`. */
   #turnBegan = 0;
-  readonly #statements = new Map<string, { statement: Statement; booleans: readonly string[] }>();
 
   constructor(handle: BetterSqlite3.Database, readOnly: boolean, waitMs: number) {
     this.#handle = handle;
     this.#readOnly = readOnly;
     this.#waitMs = waitMs;
+    this.#statements = new SqliteStatements(handle, readOnly);
   }
 
   get inTransaction(): boolean {
@@ -73,22 +69,20 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   async begin(deadline: number): Promise<void> {
-    await untilUnlocked(deadline, () => this.#prepare('begin immediate').statement.run());
+    await untilUnlocked(deadline, () => this.#statements.prepare('begin immediate').statement.run());
     this.#transaction++;
     this.#turnBegan = performance.now();
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (!this.#readOnly && this.inTransaction) await this.#takeTurn();
-    const parameters = query.parameters.map((value) => (typeof value === 'boolean' ? Number(value) : value));
+    const parameters = sqliteValues(query.parameters);
     return untilUnlocked(performance.now() + this.#waitMs, () => {
-      const { statement, booleans } = this.#prepare(query.sql);
+      const { statement } = this.#statements.prepare(query.sql);
       if (!statement.readonly && !this.inTransaction) throw new Error(needsTransaction);
       if (!statement.reader)
         return { rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) };
-      const rows = statement.all(...parameters);
-      if (booleans.length > 0) for (const row of rows) restoreBooleans(row, booleans);
-      return { rows: rows as R[] };
+      return { rows: this.#statements.all(query.sql, parameters) as R[] };
     });
   }
 
@@ -107,7 +101,7 @@ export class SqliteConnection implements DatabaseConnection {
   /** The first row for each key that has one. */
   getEach<Found>(text: string, keys: readonly string[]): Promise<Map<string, Found>> {
     return untilUnlocked(performance.now() + this.#waitMs, () => {
-      const { statement, booleans } = this.#prepare(text);
+      const { statement, booleans } = this.#statements.prepare(text);
       const found = new Map<string, Found>();
       for (const key of keys) {
         const row = statement.get(key);
@@ -178,27 +172,11 @@ export class SqliteConnection implements DatabaseConnection {
   close(): void {
     this.#handle.close();
   }
-
-  #prepare(text: string) {
-    let prepared = this.#statements.get(text);
-    if (prepared === undefined) {
-      const statement = this.#handle.prepare<unknown[], Row>(text);
-      if (this.#readOnly && !statement.readonly) throw new Error(needsTransaction);
-      const columns = statement.reader ? statement.columns() : [];
-      const booleans = columns
-        .filter(({ type }) => type?.toLowerCase() === 'boolean')
-        .map(({ name }) => name);
-      prepared = { statement, booleans };
-      const [oldest] = this.#statements.keys();
-      if (oldest !== undefined && this.#statements.size >= STATEMENTS_KEPT) this.#statements.delete(oldest);
-      this.#statements.set(text, prepared);
-    }
-    return prepared;
-  }
 }
 
-function restoreBooleans(row: Row, booleans: readonly string[]): void {
-  for (const name of booleans) if (row[name] !== null) row[name] = row[name] === 1;
+/** SQLite has no booleans, but numbers in their place. */
+export function sqliteValues(parameters: readonly unknown[]): unknown[] {
+  return parameters.map((value) => (typeof value === 'boolean' ? Number(value) : value));
 }
 
 interface SqliteDriverOptions extends SqliteOptions {
@@ -207,10 +185,10 @@ interface SqliteDriverOptions extends SqliteOptions {
   readonly turns?: Mutex;
 }
 
-export function createKysely(options: SqliteDriverOptions): Kysely<Tables> {
+export function createKysely(driver: Driver): Kysely<Tables> {
   return new Kysely<Tables>({
     dialect: {
-      createDriver: () => new SqliteDriver(options),
+      createDriver: () => driver,
       createAdapter: () => new UnqueuedSqliteAdapter(),
       createQueryCompiler: () => new SqliteQueryCompiler(),
       createIntrospector: (db) => new SqliteIntrospector(db),
@@ -225,7 +203,7 @@ class UnqueuedSqliteAdapter extends SqliteAdapter {
   }
 }
 
-class SqliteDriver implements Driver {
+export class SqliteDriver implements Driver {
   readonly #options: SqliteDriverOptions;
   #connection: SqliteConnection | undefined;
   /** Until when whoever has the turn may wait, counted from when they asked for it. */

@@ -12,19 +12,22 @@ import {
 } from 'kysely';
 import { DoorwardError } from '../errors.ts';
 import { Checkpointer } from './checkpointer.ts';
-import type { Database, Ddl, Migration, PendingMigration, Tables, Transaction } from './database.ts';
+import type { Database, Ddl, Matches, Migration, PendingMigration, Tables, Transaction } from './database.ts';
 import { databaseError } from './database-errors.ts';
 import { shareReads } from './keyed-reads.ts';
 import { applyMigrations, type MigrationDialect, missingMigrations, spellOut } from './migrate.ts';
 import { Mutex } from './mutex.ts';
 import { giveToOwnerOf, makeFolderOf } from './ownership.ts';
+import { ReadThreads } from './read-threads.ts';
 import {
   createKysely,
   fileStates,
   SqliteConnection,
+  SqliteDriver,
   type SqliteOptions,
   untilUnlocked,
 } from './sqlite-connection.ts';
+import { openReader } from './sqlite-statements.ts';
 import { WalSync } from './wal-sync.ts';
 
 /** A migration of a large table takes its time, and the processes that start beside it wait for it. */
@@ -34,8 +37,14 @@ const LOG_MAX_BYTES = 64 * 1024 * 1024;
 /** How soon the log of writes is emptied after an erasure, so that several share it, and how long between two tries. */
 const SCRUB_DELAY_MS = 50;
 const SCRUB_LONGEST_DELAY_MS = 60_000;
-/** From so many matches of a text it is estimated how many there are. */
-const SAMPLED_MATCHES = 2_000;
+/** So many matches of a text are looked for before anything else. Where there are more, they tell how many there are about. */
+const FIRST_MATCHES = 2_000;
+const noMatches = { found: 0, first: 0, reach: 0, last: 0, ids: '[]' };
+/**
+ * In so many runs of ids more matches are gathered, by several threads at the same time: more than there are threads, because most of
+ * them may be among the newest rows.
+ */
+const RUNS = 4;
 /** A file up to this size is rewritten within some tenths of a second; writers wait for it. */
 const REWRITE_MAX_BYTES = 16 * 1024 * 1024;
 
@@ -63,7 +72,7 @@ const ddl: Ddl = {
         `when old.${column} is not new.${column} or old.id <> new.id begin ${forget} ${enter} end`,
     ];
   },
-  // All reading is done on one connection.
+  // FTS5 finds the first match from some id on at once, so that one index can be read in runs of ids.
   substringIndexInParts: () => [],
 };
 
@@ -84,12 +93,14 @@ class SqliteDatabase implements Database {
   readonly pool = undefined;
   readonly now = sql.raw<string>(ddl.now);
   readonly read: Kysely<Tables>;
+  readonly longRead: Kysely<Tables>;
   readonly #path: string;
   readonly #options: SqliteOptions;
   readonly #write: Kysely<Tables>;
   readonly #writing = new Mutex();
   readonly #wal: WalSync;
   readonly #checkpointer: Checkpointer;
+  readonly #readThreads: ReadThreads;
   #opening: Promise<Connections> | undefined;
   #connections: Connections | undefined;
   #closed = false;
@@ -105,19 +116,20 @@ class SqliteDatabase implements Database {
       async () => `${(await this.#open()).writer.file}-wal`,
       (work) => this.#inTurn((writer) => writer.alone(work)),
     );
+    const file = () => this.#connections?.writer.file ?? path;
     this.#checkpointer = new Checkpointer({
-      file: () => this.#connections?.writer.file ?? path,
+      file,
       readProgress: async () => (await this.#open()).reader.progress,
       inTurn: (work) => this.#inTurn(work),
       isLogWhole: () => !this.#wal.hasFailed,
       onError: options.onError,
     });
-    this.read = createKysely({
-      open: async () => (await this.#open()).reader,
-      // One connection for all: a read that did not wait for its turn would see what is not committed.
-      ...(this.#inMemory ? { turns: this.#writing } : {}),
-      ...options,
-    });
+    const open = async () => (await this.#open()).reader;
+    // One connection for all: a read that did not wait for its turn would see what is not committed.
+    const turns = this.#inMemory ? { turns: this.#writing } : {};
+    this.read = createKysely(new SqliteDriver({ open, ...turns, ...options }));
+    this.#readThreads = new ReadThreads({ file, open, ...options });
+    this.longRead = this.#inMemory ? this.read : createKysely(this.#readThreads);
   }
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -182,22 +194,28 @@ class SqliteDatabase implements Database {
   }
 
   matching(table: string, column: string, text: string): RawBuilder<unknown> {
-    // CROSS JOIN, or the planner would rather read the table in the order asked for and look each row up in the index. With
-    // USING the id is that of the index, in whose order it is read.
-    return sql`(select * from (${matchingIds(table, column, text)}) as matches cross join ${sql.table(table)} using (id))`;
+    return rowsOf(table, matchingIds(table, column, text));
   }
 
   readonly matchesById = true;
 
-  readonly substringParts = 1;
-
-  async estimateMatches(table: string, column: string, text: string): Promise<number> {
-    // How far the first ones reach tells how many there are: of many it reads few, and fewer it counts.
-    const { rows } = await sql<{ found: number; reach: number; last: number }>`
-      select count(*) as found, max(id) as reach, (select max(id) from ${sql.table(table)}) as last
-      from (${matchingIds(table, column, text)} order by id limit ${SAMPLED_MATCHES})`.execute(this.read);
-    const { found, reach, last } = rows[0] ?? { found: 0, reach: 0, last: 0 };
-    return found < SAMPLED_MATCHES ? found : Math.round((found * last) / reach);
+  async findMatches(table: string, column: string, text: string): Promise<Matches> {
+    const { rows } = await sql<{ found: number; first: number; reach: number; last: number; ids: string }>`
+      select count(*) as found, min(id) as first, max(id) as reach, json_group_array(id) as ids,
+        (select max(id) from ${sql.table(table)}) as last
+      from (${matchingIds(table, column, text)} order by id limit ${FIRST_MATCHES})`.execute(this.longRead);
+    const { found, first, reach, last, ids } = rows[0] ?? noMatches;
+    if (found === 0) return { about: 0, parts: [] };
+    if (found < FIRST_MATCHES) {
+      // Looking for them once more would take as long as it took.
+      const known = sql`select * from ${rowsOf(table, sql`select value as id from json_each(${ids})`)}
+        as ${sql.table(table)} where ${this.contains(table, column, text)}`;
+      return { about: found, parts: [this.fenced(known)] };
+    }
+    const about = Math.round((found * (last - first + 1)) / (reach - first + 1));
+    if (this.#inMemory) return { about, parts: [] };
+    const parts = runsOf(first, last).map((run) => rowsOf(table, matchingIds(table, column, text, run)));
+    return { about, parts };
   }
 
   contains(table: string, column: string, text: string): Expression<SqlBool> {
@@ -272,7 +290,7 @@ class SqliteDatabase implements Database {
 
   async estimateRows(selection: Expression<unknown>, most: number): Promise<number> {
     const { rows } = await sql<{ found: number }>`select count(*) as found
-      from (select 1 from (${selection}) limit ${most})`.execute(this.read);
+      from (select 1 from (${selection}) limit ${most})`.execute(this.longRead);
     return rows[0]?.found ?? 0;
   }
 
@@ -317,6 +335,7 @@ class SqliteDatabase implements Database {
 
   async #close(): Promise<void> {
     clearTimeout(this.#scrubTimer);
+    if (!this.#inMemory) await this.#readThreads.close();
     await this.#checkpointer.close();
     if (this.#connections !== undefined) await this.tidy().catch(this.#options.onError);
     if (this.#wal.hasFailed) await this.#settle().catch(this.#options.onError);
@@ -336,7 +355,7 @@ class SqliteDatabase implements Database {
 
   #writeWithin(waitMs: number): Kysely<Tables> {
     const open = async () => (await this.#open()).writer;
-    return createKysely({ open, turns: this.#writing, ...this.#options, waitMs });
+    return createKysely(new SqliteDriver({ open, turns: this.#writing, ...this.#options, waitMs }));
   }
 
   #open(): Promise<Connections> {
@@ -359,7 +378,7 @@ class SqliteDatabase implements Database {
 /** Reading over a connection that somebody else opened and closes. */
 export function readThrough(handle: BetterSqlite3.Database, options: SqliteOptions): Kysely<Tables> {
   const connection = new SqliteConnection(handle, true, options.waitMs);
-  return createKysely({ open: async () => connection, ...options });
+  return createKysely(new SqliteDriver({ open: async () => connection, ...options }));
 }
 
 interface Connections {
@@ -396,12 +415,8 @@ async function openConnections(path: string, waitMs: number): Promise<Connection
       // The `Checkpointer` does it. What the log was longer for a while than it has to be is given back.
       writer.pragma('wal_autocheckpoint = 0');
       writer.pragma(`journal_size_limit = ${LOG_MAX_BYTES}`);
-      const reader = new BetterSqlite3(path, { timeout: 0, readonly: true });
-      configure(reader);
-      // A search reads tens of thousands of rows that lie apart; a system call for each would double its time.
-      reader.pragma('mmap_size = 1073741824');
       return {
-        reader: new SqliteConnection(reader, true, waitMs),
+        reader: new SqliteConnection(openReader(path), true, waitMs),
         writer: new SqliteConnection(writer, false, waitMs),
       };
     } catch (error) {
@@ -432,10 +447,37 @@ function configure(handle: BetterSqlite3.Database): void {
   handle.pragma('trusted_schema = off');
 }
 
-function matchingIds(table: string, column: string, text: string): RawBuilder<{ id: number }> {
+/** The rows with these ids, in their order. */
+function rowsOf(table: string, ids: Expression<unknown>): RawBuilder<unknown> {
+  // CROSS JOIN, or the planner would rather read the table in the order asked for and look each row up in the index. With
+  // USING the id is that of the index, in whose order it is read.
+  return sql`(select * from (${ids}) as matches cross join ${sql.table(table)} using (id))`;
+}
+
+/** The ids of matching rows, in their order, up or down. */
+function matchingIds(table: string, column: string, text: string, run?: Run) {
   const index = sql.table(substringIndexName(table, column));
   const phrase = `"${text.replaceAll('"', '""')}"`;
-  return sql`select rowid as id from ${index} where ${index} match ${phrase}`;
+  // FTS5 makes use of integers alone, which numbers in parameters are not.
+  const isInRun =
+    run && sql`and rowid between cast(${run.first} as integer) and cast(${run.last} as integer)`;
+  return sql<{
+    id: number;
+  }>`select rowid as id from ${index} where ${index} match ${phrase} ${isInRun ?? sql``}`;
+}
+
+interface Run {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Divides ids from one on, up to another. */
+function runsOf(first: number, last: number): Run[] {
+  const length = Math.ceil((last - first + 1) / RUNS);
+  return Array.from({ length: RUNS }, (_, index) => ({
+    first: first + index * length,
+    last: first + (index + 1) * length - 1,
+  }));
 }
 
 function substringIndexName(table: string, column: string): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { subscribe } from 'node:diagnostics_channel';
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { parseEmailAddress } from '../../src/email-address.ts';
@@ -125,6 +126,17 @@ function manyUsers(): NewUser[] {
   });
 }
 
+function manyFillers(): NewUser[] {
+  return Array.from({ length: 5_000 }, (_, index) => ({
+    email: `filler${(index * 7919) % 5000}@filler.example.net`,
+    name: `Filler ${index % 50}`,
+    is_active: index % 7 !== 0,
+    is_admin: index % 11 === 0,
+    email_verified: index % 3 !== 0,
+    created_at: `2026-02-01T00:00:0${index % 10}.000Z`,
+  }));
+}
+
 const queries = fc.record(
   {
     q: fc.oneof(
@@ -203,6 +215,13 @@ journey('a list is what a filter and a sort in memory give, whichever way it is 
   // Where an index is in parts, the others are in another.
   await doorward.kernel.db.transaction((tx) => doorward.kernel.db.raiseIdentity(tx, 'users', 4_050));
   users.push(...(await addUsers(journey, many.slice(130))));
+  const workers: unknown[] = [];
+  subscribe('worker_threads', (message) => workers.push(message));
+  await doorward.admin.list({ q: '李小龙', sort: '-name', limit: 50, count: true });
+  assert.deepEqual(workers, [], 'a search among few users starts no thread');
+  // So many that not all of them are met at the beginning of a list.
+  const fillers = manyFillers();
+  users.push(...(await addUsers(journey, fillers.splice(0, 300))));
   const check = fc.asyncProperty(queries, async (query) => {
     const want = expected(users, query);
     const page = await doorward.admin.list({ ...query, count: true });
@@ -218,15 +237,7 @@ journey('a list is what a filter and a sort in memory give, whichever way it is 
   await fc.assert(check, { numRuns: 300 });
 
   // So many that a search for what all have in common is answered by walking the table.
-  const more = Array.from({ length: 5_000 }, (_, index) => ({
-    email: `filler${(index * 7919) % 5000}@filler.example.net`,
-    name: `Filler ${index % 50}`,
-    is_active: index % 7 !== 0,
-    is_admin: index % 11 === 0,
-    email_verified: index % 3 !== 0,
-    created_at: `2026-02-01T00:00:0${index % 10}.000Z`,
-  }));
-  users.push(...(await addUsers(journey, more)));
+  users.push(...(await addUsers(journey, fillers)));
   const filters: Partial<ListInput>[] = [
     ...[{}, { is_active: false }, { is_admin: true, is_active: true }],
     ...[{ state: 'pending' as const }, { state: 'deletion_scheduled' as const, is_active: true }],

@@ -123,38 +123,47 @@ function isAskedFor({ is_active, is_admin, state }: Filter): Expression<SqlBool>
   return conditions.length === 0 ? sql<SqlBool>`1 = 1` : sql<SqlBool>`${sql.join(conditions, sql` and `)}`;
 }
 
+const matchesOf = (db: Database, search: string) => db.matching('users', 'search_text', searchable(search));
+
 /**
  * Every match that the filter lets through, by its id and what it is ordered by, through the indexes made for searching.
  * Fenced, or the planners would rather walk the order and look for each user among the matches.
  */
-function allMatches(db: Database, search: string, column: SortColumn, filter: Filter = {}, part?: number) {
+function allMatches(
+  db: Database,
+  search: string,
+  column: SortColumn,
+  filter: Filter = {},
+  containing = matchesOf(db, search),
+) {
   // Only who asks for a state reads more than the indexes for beginnings hold.
   const stateColumns = filter.state === undefined ? [] : (['email_verified', 'delete_after'] as const);
   const select = (table: RawBuilder<unknown>) =>
-    db.read
+    db.longRead
       .selectFrom((table as RawBuilder<Tables['users']>).as('users'))
       .select(['id', `${column} as sort_value`, 'is_active', 'is_admin', ...stateColumns]);
-  const containing = () => select(db.matching('users', 'search_text', searchable(search), part));
   const beginning = () => {
     const byEmail = beginsWith('email_key', search);
     const byName = sql<SqlBool>`(${beginsWith('name_key', search)} and not ${byEmail})`;
     const users = select(sql.table('users'));
     return users.where(byEmail).unionAll(users.where(byName));
   };
-  const matches: AliasableExpression<Gathered> = hasTrigram(search) ? containing() : db.fenced(beginning());
+  const matches: AliasableExpression<Gathered> = hasTrigram(search)
+    ? select(containing)
+    : db.fenced(beginning());
   // Filtered outside the fence, or the index of a flag, which holds all users, would be read for it as well.
-  return db.read.selectFrom(matches.as('matches')).select(['id', 'sort_value']).where(isAskedFor(filter));
+  return db.longRead.selectFrom(matches.as('matches')).select(['id', 'sort_value']).where(isAskedFor(filter));
 }
 
 /** Those whom a beginning matches, but not by `column`. */
 function otherBeginners(db: Database, filter: Filter, search: string, column: BeginningColumn) {
   const other = column === 'email_key' ? 'name_key' : 'email_key';
-  const users = db.read
+  const users = db.longRead
     .selectFrom('users')
     .select(['id', `${column} as sort_value`, 'is_active', 'is_admin'])
     .where(beginsWith(other, search))
     .where(sql<SqlBool>`not ${beginsWith(column, search)}`);
-  return db.read
+  return db.longRead
     .selectFrom(db.fenced(users).as('others'))
     .select(['id', 'sort_value'])
     .where(isAskedFor(filter));
@@ -169,11 +178,11 @@ function allInState(
 ) {
   const walked = ['is_active', 'is_admin', 'email_verified', 'delete_after'] as const;
   const searched = search === undefined ? [] : (['search_text', 'email_key', 'name_key'] as const);
-  const users = db.read
+  const users = db.longRead
     .selectFrom('users')
     .select(['id', `${column} as sort_value`, ...walked, ...searched])
     .where(indexed[state]);
-  let matches = db.read
+  let matches = db.longRead
     .selectFrom(db.fenced(users).as('users'))
     .select(['id', 'sort_value'])
     .where(isAskedFor(filter));
@@ -188,12 +197,12 @@ type Selection = AliasableExpression<Pick<ListedUser, 'id' | 'sort_value'>>;
 /** The same with what a filter asks for. */
 type Gathered = Pick<ListedUser, 'id' | 'sort_value' | 'is_active' | 'is_admin'>;
 
-/** Every match, through the index of what is searched for, or a part of it, or of the state. */
-function gather(db: Database, query: ListQuery, source: Source, column: SortColumn, part?: number) {
+/** Every match, through the index of what is searched for or of the state. */
+function gather(db: Database, query: ListQuery, source: Source, column: SortColumn) {
   const { search = '', state } = query;
   return source === 'state' && state !== undefined
     ? allInState(db, state, column, query)
-    : allMatches(db, search, column, query, part);
+    : allMatches(db, search, column, query);
 }
 
 /** The column by which a list is ordered and in which an index finds the beginning that is searched for. */
@@ -231,7 +240,7 @@ function inOrder<Column extends keyof Tables['users']>(
   const column = sortColumns[query.sort];
   const direction = query.descending ? 'desc' : 'asc';
   const groups = groupsOf(query).map(({ is_active, is_admin }) => {
-    let rows = db.read
+    let rows = db.longRead
       .selectFrom('users')
       .select([...columns, `${column} as sort_value`])
       .where('is_active', '=', is_active)
@@ -245,6 +254,9 @@ function inOrder<Column extends keyof Tables['users']>(
 
 const walkedColumns = [...userColumns, 'email_key', 'name_key', 'search_text'] as const;
 
+/** For what reads so many rows. */
+const readerFor = (db: Database, length: number) => (length > firstLook ? db.longRead : db.read);
+
 /** A page out of the first `length` users in the order asked for. */
 function walk(
   db: Database,
@@ -253,7 +265,7 @@ function walk(
   condition?: Expression<SqlBool>,
 ): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  let rows = db.read
+  let rows = readerFor(db, length)
     .selectFrom(inOrder(db, query, length, walkedColumns))
     .select([...userColumns, 'sort_value']);
   if (condition !== undefined) rows = rows.where(condition);
@@ -265,14 +277,22 @@ function walk(
     .execute();
 }
 
-/** A page out of all matches, which are gathered and sorted; what an index in parts yields, in each part at the same time. */
-async function sortMatches(db: Database, query: ListQuery, source: Source): Promise<ListedUser[]> {
-  const { search = '', skip, limit, descending } = query;
-  const isDivided = source === 'search' && hasTrigram(search) && skip + limit <= mostMerged;
-  if (!isDivided || db.substringParts === 1) return sortGathered(db, query, source);
+/** A page out of all matches, which are gathered and sorted, the parts at the same time. */
+async function sortMatches(
+  db: Database,
+  query: ListQuery,
+  { source, parts }: Gathering,
+): Promise<ListedUser[]> {
+  const { search = '', sort, skip, limit, descending } = query;
+  const column = sortColumns[sort];
+  const isByIndex = sort === 'id' && db.matchesById;
+  if (parts.length === 0 || (parts.length > 1 && (isByIndex || skip + limit > mostMerged)))
+    return pageOf(db, query, gather(db, query, source, column));
   const ahead = { ...query, skip: 0, limit: skip + limit };
-  const parts = Array.from({ length: db.substringParts }, (_, part) => sortGathered(db, ahead, source, part));
-  const rows = (await Promise.all(parts)).flat().sort(byOrder);
+  const pages = await Promise.all(
+    parts.map((part) => pageOf(db, ahead, allMatches(db, search, column, query, part))),
+  );
+  const rows = pages.flat().sort(byOrder);
   return (descending ? rows.reverse() : rows).slice(skip, skip + limit);
 }
 
@@ -285,19 +305,15 @@ function byOrder(a: ListedUser, b: ListedUser): number {
   return byValue || a.id - b.id;
 }
 
-function sortGathered(db: Database, query: ListQuery, source: Source, part?: number): Promise<ListedUser[]> {
-  return pageOf(db, query, gather(db, query, source, sortColumns[query.sort], part));
-}
-
 /** A page out of some users, of whom it is known what they are ordered by. */
 function pageOf(db: Database, query: ListQuery, users: Selection): Promise<ListedUser[]> {
   const direction = query.descending ? 'desc' : 'asc';
-  let page = db.read.selectFrom(users.as('matches')).select(['id', 'sort_value']);
+  let page = db.longRead.selectFrom(users.as('matches')).select(['id', 'sort_value']);
   if (query.after !== undefined) page = page.where(beyond(query.after, query, 'sort_value'));
   // By the id alone where that is the order: some index may yield it.
   if (query.sort !== 'id') page = page.orderBy('sort_value', direction);
   const sorted = page.orderBy('id', direction).limit(query.limit).offset(query.skip);
-  return db.read
+  return db.longRead
     .selectFrom(sorted.as('page'))
     .innerJoin('users', 'users.id', 'page.id')
     .select([...userColumns.map((column) => `users.${column}` as const), 'page.sort_value'])
@@ -315,14 +331,14 @@ async function listBeginners(db: Database, query: ListQuery, search: string, col
   const direction = descending ? 'desc' : 'asc';
   const others = otherBeginners(db, query, search, column);
   if (skip + limit <= indexWalk && (await db.estimateRows(others, manyOthers)) >= manyOthers) {
-    let entries = db.read
+    let entries = db.longRead
       .selectFrom('users')
       .select(['id', `${column} as sort_value`, 'email_key', 'name_key', 'is_active', 'is_admin'])
       .orderBy(column, direction)
       .orderBy('id', direction)
       .limit(indexWalk);
     if (after !== undefined) entries = entries.where(beyond(after, query, column));
-    const met = db.read
+    const met = db.longRead
       .selectFrom(entries.as('users'))
       .select(['id', 'sort_value'])
       .where(isMatch(db, search))
@@ -331,36 +347,42 @@ async function listBeginners(db: Database, query: ListQuery, search: string, col
     if (found.length === limit) return found;
   }
   const first = inOrder(db, query, skip + limit, ['id'], beginsWith(column, search));
-  const firstOnes = db.read.selectFrom(first).select(['id', 'sort_value']);
+  const firstOnes = db.longRead.selectFrom(first).select(['id', 'sort_value']);
   return pageOf(db, query, firstOnes.unionAll(others));
 }
 
 /** Whether a walk of that length leaves anybody out. */
 async function isLonger(db: Database, query: ListQuery, length: number): Promise<boolean> {
-  const { walked } = await db.read
+  const { walked } = await readerFor(db, length)
     .selectFrom(inOrder(db, query, length + 1, ['id']))
     .select((eb) => eb.fn.countAll<number>().as('walked'))
     .executeTakeFirstOrThrow();
   return walked > length;
 }
 
-/** Through which index fewer users are gathered, and about how many. */
-async function estimateMatches(
-  db: Database,
-  { search, state }: ListQuery,
-): Promise<{ source: Source; matches: number }> {
-  const estimates: { source: Source; matches: number }[] = [];
+/** How all who match are gathered. */
+interface Gathering {
+  readonly source: Source;
+  /** How many they are; 0 only when there are none. */
+  readonly about: number;
+  /** Of whom a text matches, in selections that can be read at the same time. */
+  readonly parts: readonly RawBuilder<unknown>[];
+}
+
+/** Through the index that yields fewer. */
+async function planGathering(db: Database, { search, state }: ListQuery): Promise<Gathering> {
+  const plans: Gathering[] = [];
   if (state !== undefined) {
-    const ids = db.read.selectFrom('users').select('id').where(indexed[state]);
-    estimates.push({ source: 'state', matches: await db.estimateRows(ids, few + 1) });
+    const ids = db.longRead.selectFrom('users').select('id').where(indexed[state]);
+    plans.push({ source: 'state', about: await db.estimateRows(ids, few + 1), parts: [] });
   }
   if (search !== undefined) {
-    const matches = hasTrigram(search)
-      ? db.estimateMatches('users', 'search_text', searchable(search))
-      : db.estimateRows(allMatches(db, search, 'id'), few + 1);
-    estimates.push({ source: 'search', matches: await matches });
+    const found = hasTrigram(search)
+      ? await db.findMatches('users', 'search_text', searchable(search))
+      : { about: await db.estimateRows(allMatches(db, search, 'id'), few + 1), parts: [] };
+    plans.push({ source: 'search', ...found });
   }
-  return estimates.reduce((least, other) => (other.matches < least.matches ? other : least));
+  return plans.reduce((least, other) => (other.about < least.about ? other : least));
 }
 
 /** One page of users. */
@@ -368,40 +390,40 @@ export async function listUsers(db: Database, query: ListQuery): Promise<ListedU
   const { search, state, skip, limit } = query;
   if (search === undefined && state === undefined) return walk(db, query, skip + limit);
   const condition = sql<SqlBool>`${search === undefined ? sql`1 = 1` : isMatch(db, search)} and ${isAskedFor({ state })}`;
-  // Few may be left by a filter or behind a cursor, and then a walk meets them all.
+  // Few may be left by a filter or behind a cursor, or there are few, and then a walk meets them all.
   const isNarrow = [query.is_active, query.is_admin, query.after].some((part) => part !== undefined);
   const beginning = orderedBeginning(query);
   const isById = query.sort === 'id' && db.matchesById && state === undefined && hasTrigram(search ?? '');
   // Nothing more is looked through where an index has the matches in the order asked for.
   const isIndexed = beginning !== undefined || isById;
   let isDense = true;
-  let source: Source | undefined = isById ? 'search' : undefined;
+  let gathering: Gathering | undefined;
   for (const length of isIndexed ? [firstLook] : [firstLook, shortWalk, longWalk]) {
     if (skip + limit > length || (length === shortWalk && !isDense)) continue;
     if (length === longWalk) {
-      const estimate = await estimateMatches(db, query);
-      if (estimate.matches === 0) return [];
-      source = estimate.source;
-      if (estimate.matches <= few) break;
+      gathering = await planGathering(db, query);
+      if (gathering.about <= few) break;
     }
     const found = await walk(db, query, length, condition);
-    if (found.length === limit || (isNarrow && !(await isLonger(db, query, length)))) return found;
+    const mayMeetAll = isNarrow || length === firstLook;
+    if (found.length === limit || (mayMeetAll && !(await isLonger(db, query, length)))) return found;
     // As dense as here, or half as dense, they would fill the page.
     isDense = skip > 0 || (found.length * 2 * shortWalk) / length >= limit;
   }
   if (search !== undefined && beginning !== undefined) return listBeginners(db, query, search, beginning);
-  source ??= (await estimateMatches(db, query)).source;
-  return sortMatches(db, query, source);
+  gathering ??= await planGathering(db, query);
+  return gathering.about === 0 ? [] : sortMatches(db, query, gathering);
 }
 
 /** How many users a query has, whatever its page. Reads them all. */
 export async function countUsers(db: Database, query: ListQuery): Promise<number> {
   const { search, state } = query;
+  const isLong = await isLonger(db, { ...query, after: undefined }, firstLook);
   const rows: Expression<unknown> =
     search === undefined && state === undefined
-      ? db.read.selectFrom('users').select('id').where(isAskedFor(query))
+      ? db.longRead.selectFrom('users').select('id').where(isAskedFor(query))
       : gather(db, query, search === undefined ? 'state' : 'search', 'id');
-  const { total } = await db.read
+  const { total } = await (isLong ? db.longRead : db.read)
     .selectFrom(sql`(${rows})`.as('counted'))
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow();
