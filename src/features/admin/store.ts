@@ -330,7 +330,9 @@ async function listBeginners(db: Database, query: ListQuery, search: string, col
   const { skip, limit, descending, after } = query;
   const direction = descending ? 'desc' : 'asc';
   const others = otherBeginners(db, query, search, column);
-  if (skip + limit <= indexWalk && (await db.estimateRows(others, manyOthers)) >= manyOthers) {
+  // They take as long to gather when a filter leaves few of them.
+  const unfiltered = otherBeginners(db, {}, search, column);
+  if (skip + limit <= indexWalk && (await db.estimateRows(unfiltered, manyOthers)) >= manyOthers) {
     let entries = db.longRead
       .selectFrom('users')
       .select(['id', `${column} as sort_value`, 'email_key', 'name_key', 'is_active', 'is_admin'])
