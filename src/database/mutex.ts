@@ -2,7 +2,7 @@ import { DoorwardError } from '../errors.ts';
 
 interface Waiter {
   readonly start: () => void;
-  readonly patience: NodeJS.Timeout;
+  readonly patience: NodeJS.Timeout | undefined;
 }
 
 /** How long work that never waits may hold the event loop before others have their turn, in milliseconds. */
@@ -18,18 +18,19 @@ export class Mutex {
   #turnBegan = 0;
   readonly #waiting: Waiter[] = [];
 
-  /** Resolves when it is the caller's turn; DoorwardError `database_unavailable` after `waitMs`. */
-  async acquire(waitMs: number): Promise<void> {
+  /** Resolves when it is the caller's turn; DoorwardError `database_unavailable` after `waitMs`, where that is given. */
+  async acquire(waitMs?: number): Promise<void> {
     if (!this.#held) {
       this.#held = true;
       this.#turnBegan = performance.now();
       return;
     }
     await new Promise<void>((start, reject) => {
-      const patience = setTimeout(() => {
+      const giveUp = () => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         reject(new DoorwardError('database_unavailable', { reason: 'waited too long for a connection' }));
-      }, waitMs);
+      };
+      const patience = waitMs === undefined ? undefined : setTimeout(giveUp, waitMs);
       const waiter = { start, patience };
       this.#waiting.push(waiter);
     });

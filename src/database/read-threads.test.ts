@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { after, type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -35,9 +35,11 @@ async function texts(db: Database): Promise<string[]> {
   return rows.map(({ text }) => text);
 }
 
-/** Counts far. */
-const takesLong = sql<{ counted: number }>`
-  with recursive n(i) as (select 1 union all select i + 1 from n where i < 500000) select max(i) as counted from n`;
+/** Counts up to a number, and has the database open meanwhile. */
+const counting = (upTo: number) => sql<{ counted: number }>`
+  with recursive n(i) as (select min(1, count(*) + 1) from notes union all select i + 1 from n where i < ${upTo})
+  select max(i) as counted from n`;
+const takesLong = counting(500_000);
 
 /** Has every thread that is started be made by `make`, and counts them. */
 function replaceThreads(t: TestContext, make: (...given: ConstructorParameters<typeof Worker>) => object) {
@@ -194,6 +196,54 @@ function onThreads({ createUrl }: Pick<TestDatabase, 'createUrl'>): void {
       await db.close();
       assert.deepEqual(errors, []);
       t.mock.restoreAll();
+    }
+  });
+
+  test('closing waits for reads that take longer than others may wait, and leaves no thread', async (t) => {
+    const workers: workerThreads.Worker[] = [];
+    replaceThreads(t, (...given) => {
+      const worker = new Worker(...given);
+      workers.push(worker);
+      return worker;
+    });
+    const url = await createUrl();
+    await (await open(url)).close();
+    const db = await openDatabase({ url, waitMs: 20, onError: assert.ifError });
+    const reads = Promise.allSettled(Array.from({ length: 6 }, () => takesLong.execute(db.longRead)));
+    // Those who wait give up, those who read do not.
+    await sleep(10);
+    await db.close();
+    const outcomes = (await reads).map(({ status }) => status);
+    assert.deepEqual(outcomes.slice(0, 2), ['fulfilled', 'fulfilled']);
+    assert.equal(workers.length, 2);
+    assert.ok(workers.every(({ threadId }) => threadId === -1));
+  });
+
+  test('the log is emptied and written back though reads never stop', async () => {
+    const url = await createUrl();
+    const db = await open(url);
+    const logSize = () => statSync(`${url.slice('sqlite:'.length)}-wal`).size;
+    let isOver = false;
+    const readOn = async () => {
+      while (!isOver) await counting(100_000).execute(db.longRead);
+    };
+    const reading = Array.from({ length: 6 }, readOn);
+    try {
+      await db.transaction((tx) => db.scrub(tx));
+      for (let waited = 0; logSize() > 0; waited += 10) {
+        assert.ok(waited < 2_000, 'the log was not emptied');
+        await sleep(10);
+      }
+      let longest = 0;
+      for (let number = 0; number < 400; number++) {
+        await add(db, 'x'.repeat(20_000));
+        longest = Math.max(longest, logSize());
+        await sleep(3);
+      }
+      assert.ok(longest < 40 * 1024 * 1024, `the log had ${longest} bytes`);
+    } finally {
+      isOver = true;
+      await Promise.all(reading);
     }
   });
 

@@ -68,7 +68,7 @@ export class ReadThreads implements Driver {
 
   async #execute<R>(query: CompiledQuery, connection: DatabaseConnection): Promise<QueryResult<R>> {
     const { waitMs, onError } = this.#options;
-    if (this.#closed || performance.now() < this.#withoutUntil) return connection.executeQuery(query);
+    if (this.#closed || this.#isWithout) return connection.executeQuery(query);
     const question = { text: query.sql, parameters: sqliteValues(query.parameters) };
     const reading = this.#threads.reduce((least, other) => (other.queries < least.queries ? other : least));
     reading.queries++;
@@ -93,13 +93,31 @@ export class ReadThreads implements Driver {
     }
   }
 
-  async #end({ thread, turns }: ReadingThread): Promise<void> {
-    const { waitMs, onError } = this.#options;
+  get #isWithout(): boolean {
+    return performance.now() < this.#withoutUntil;
+  }
+
+  /**
+   * Runs the work while none of the threads reads: it waits for those who asked before, however long they take, and who asks
+   * after it waits for it. When reads never stop, the log of writes can be emptied in no other way.
+   */
+  async pause<T>(work: () => Promise<T>): Promise<T> {
+    await Promise.all(this.#threads.map(({ turns }) => turns.acquire()));
     try {
-      await turns.acquire(waitMs);
-      await thread.end().finally(() => turns.release());
+      return await work();
+    } finally {
+      for (const { turns } of this.#threads) turns.release();
+    }
+  }
+
+  async #end({ thread, turns }: ReadingThread): Promise<void> {
+    await turns.acquire();
+    try {
+      await thread.end();
     } catch (error) {
-      onError(error);
+      this.#options.onError(error);
+    } finally {
+      turns.release();
     }
   }
 

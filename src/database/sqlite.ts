@@ -120,7 +120,7 @@ class SqliteDatabase implements Database {
     this.#checkpointer = new Checkpointer({
       file,
       readProgress: async () => (await this.#open()).reader.progress,
-      inTurn: (work) => this.#inTurn(work),
+      alone: (work) => this.#alone(work),
       isLogWhole: () => !this.#wal.hasFailed,
       onError: options.onError,
     });
@@ -252,7 +252,7 @@ class SqliteDatabase implements Database {
     const again = () => this.#scrubIn(Math.min(2 * ms, SCRUB_LONGEST_DELAY_MS));
     this.#scrubTimer = setTimeout(() => {
       this.#scrubTimer = undefined;
-      this.#inTurn((writer) => this.#emptyLog(writer)).then(
+      this.#alone((writer) => this.#emptyLog(writer)).then(
         (isEmpty) => isEmpty || again(),
         (error) => {
           this.#options.onError(error);
@@ -266,11 +266,17 @@ class SqliteDatabase implements Database {
   /** Rewrites the file where that is asked for and it is not too large, and empties the log. */
   async #rewrite(maxBytes: number): Promise<void> {
     if ((await this.#open()).writer.fileState !== fileStates.toRewrite) return;
-    await this.#inTurn((writer) => {
+    await this.#alone((writer) => {
       if (this.#emptyLog(writer) && statSync(this.#path).size <= maxBytes) writer.rewrite();
     });
   }
 
+  /** While nobody of this process writes or reads. */
+  #alone<T>(work: (writer: SqliteConnection) => T | Promise<T>): Promise<T> {
+    return this.#readThreads.pause(() => this.#inTurn(work));
+  }
+
+  /** While nobody of this process writes. */
   async #inTurn<T>(work: (writer: SqliteConnection) => T | Promise<T>): Promise<T> {
     const { writer } = await this.#open();
     await this.#writing.acquire(this.#options.waitMs);
