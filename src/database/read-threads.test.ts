@@ -199,6 +199,18 @@ function onThreads({ createUrl }: Pick<TestDatabase, 'createUrl'>): void {
     }
   });
 
+  test('of those who wait for a thread that cannot start, none tries to start it again', async (t) => {
+    const errors: unknown[] = [];
+    const started = replaceThreads(t, () => new Worker('throw new Error("broken")', { eval: true }));
+    const db = await open(await createUrl(), (error) => errors.push(error));
+    await add(db, 'a');
+    const read = await Promise.all(Array.from({ length: 10 }, () => texts(db)));
+    assert.ok(read.every(([text]) => text === 'a'));
+    // One for each thread.
+    assert.equal(started.callCount(), 2);
+    assert.equal(errors.length, 2);
+  });
+
   test('closing waits for reads that take longer than others may wait, and leaves no thread', async (t) => {
     const workers: workerThreads.Worker[] = [];
     replaceThreads(t, (...given) => {

@@ -75,6 +75,8 @@ export class ReadThreads implements Driver {
     try {
       await reading.turns.acquire(waitMs);
       try {
+        // Somebody else may have met with a failure meanwhile.
+        if (this.#isWithout) return await connection.executeQuery(query);
         const rows = await untilUnlocked(performance.now() + waitMs, () => read(reading.thread, question));
         return { rows: rows as R[] };
       } finally {
