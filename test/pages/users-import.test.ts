@@ -56,4 +56,21 @@ pageTests({
     await page.getByLabel('Search').fill(`p${count - 1}@`);
     await page.getByRole('rowheader', { name: `Person "${count - 1}"` }).waitFor();
   },
+
+  async 'a file in another encoding than UTF-8 is refused, not imported with holes in its names'(open) {
+    const site = await open();
+    const page = await visitAsAdmin(site, '/console/import');
+    const file = page.locator('input[type=file]');
+    const text = 'email;name\r\njose@example.org;José Núñez\r\n';
+    for (const buffer of [Buffer.from(text, 'latin1'), Buffer.from(`\uFEFF${text}`, 'utf16le')]) {
+      await file.setInputFiles({ name: 'people.csv', mimeType: 'text/csv', buffer });
+      await page.getByRole('alert').getByText('in UTF-8').waitFor();
+      await file.setInputFiles({
+        name: 'people.csv',
+        mimeType: 'text/csv',
+        buffer: Buffer.from(`\uFEFF${text}`),
+      });
+      await page.getByRole('cell', { name: 'José Núñez' }).waitFor();
+    }
+  },
 });

@@ -27,9 +27,10 @@ const flags: readonly Field[] = ['is_admin', 'is_active', 'email_verified'];
 /** From which column each field comes; undefined for none. */
 export type Mapping = Partial<Record<Field, string>>;
 
-/** @throws Error when the file is neither CSV nor JSON, nor JSON Lines. */
+/** @throws Error when the file is neither CSV nor JSON, nor JSON Lines, or not in UTF-8. */
 export async function readImportFile(file: File): Promise<FileContent> {
-  const text = (await file.text()).replace(/^\uFEFF/, '').trim();
+  // `File.text` would put a sign for what it cannot read into names. The decoder drops a byte order mark.
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer()).trim();
   const records = /^[[{]/.test(text) ? parseJson(text) : await parseCsv(text);
   const columns = new Set(records.flatMap((record) => Object.keys(record)));
   if (records.length === 0) throw new Error('no rows');
