@@ -36,7 +36,7 @@ journey('rows are decided one by one, and a dry run says what an import then doe
       name: ' Ann ',
       password_hash,
       created_at: '2020-02-29 03:04:05+01',
-      locale: 'pt-br',
+      locale: 'pt_BR.UTF-8',
     },
     { email: 'ANN@EXAMPLE.com', name: 'Ann again' },
     { email: 'Taken@Example.com', name: 'Taken' },

@@ -22,10 +22,8 @@ const Line = Type.Object({
 export function createLineReader(): (text: string) => ImportedAccount {
   const check = createCheck(Line);
   return (text) => {
-    const { hashed_password: hash, locale = '', ...fields } = check(parse(text));
-    // As POSIX and many tables spell it: en_US.UTF-8, or nothing.
-    const tag = locale.replace(/[.@].*/s, '').replaceAll('_', '-') || undefined;
-    return readImported({ ...fields, hash, locale: tag }, 'hashed_password');
+    const { hashed_password: hash, ...fields } = check(parse(text));
+    return readImported({ ...fields, hash }, 'hashed_password');
   };
 }
 

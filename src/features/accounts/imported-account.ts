@@ -49,7 +49,9 @@ export function readImported(
     issues.push(valueError(['body', 'created_at'], 'not a date and time (RFC 3339)'));
   if (issues.length > 0) throw new ValidationError(issues);
   const { is_active = true, is_admin = false, email_verified } = fields;
-  const locale = fields.locale === undefined ? undefined : requireLocale(fields.locale);
+  // As POSIX and many tables spell it: en_US.UTF-8, or nothing.
+  const tag = fields.locale?.replace(/[.@].*/s, '').replaceAll('_', '-');
+  const locale = tag ? requireLocale(tag) : undefined;
   return {
     ...{ email, name, hashed_password: hash, is_active, is_admin, email_verified, locale },
     created_at: createdAt,
