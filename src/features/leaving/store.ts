@@ -57,8 +57,8 @@ export function selectDue(db: Kysely<Tables>, now: string) {
 }
 
 /**
- * Users who have had an address since before `before` without proving it, and whom nobody uses: no session is live, and none
- * was opened or seen since.
+ * Users who have had an address since before `before` without proving it, and whom nobody uses: no session is live, none
+ * was opened or seen since, and no link of a mail works that may prove it yet.
  */
 export function selectUnverified(
   db: Kysely<Tables>,
@@ -90,6 +90,16 @@ export function selectUnverified(
                   ]),
                 ]),
               ),
+          ),
+        ),
+      )
+      .where(({ exists, not, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('mail_links')
+              .select('mail_links.id')
+              .whereRef('mail_links.user_id', '=', 'users.id')
+              .where('mail_links.expires_at', '>', now),
           ),
         ),
       )
