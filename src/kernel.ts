@@ -25,6 +25,12 @@ export type Administered =
   | 'name_changed'
   | 'password_set';
 
+export interface EndedSession {
+  readonly id: string;
+  /** Access tokens were issued until then, and within REFRESH_GRACE_SECONDS after it. */
+  readonly generation_given_at: string;
+}
+
 /** What can happen to an account. Each is announced in the transaction that makes it true. */
 export interface DomainEvents {
   /**
@@ -65,7 +71,7 @@ export interface DomainEvents {
   'session.opened': { user_id: number; network: string; user_agent: string; isNewDevice: boolean };
   /** A spent refresh token was shown. */
   'session.reused': { user_id: number; network: string; user_agent: string };
-  'sessions.ended': { user_id: number; sids: readonly string[] };
+  'sessions.ended': { user_id: number; sessions: readonly EndedSession[] };
   /** So many logins of the user failed in a row that it was hardly the user. */
   'account.attacked': { user_id: number };
 }

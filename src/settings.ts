@@ -133,6 +133,9 @@ export function readMailbox(value: string): { name: string; address: string } | 
     : { name: name.trim(), address };
 }
 
+/** No access token lives longer, whatever an instance was set to before. */
+export const maxAccessTokenMinutes = 1440;
+
 const collectorUrl = 'an http or https URL without user name, password, query or fragment';
 
 const definitions = {
@@ -237,7 +240,7 @@ const definitions = {
     'The aud of access tokens. By default ISSUER; under HS256 none.',
     (value) => value !== '',
   ),
-  ACCESS_TOKEN_EXPIRE_MINUTES: duration('15', 0.05, 1440, 'Minutes an access token lives.'),
+  ACCESS_TOKEN_EXPIRE_MINUTES: duration('15', 0.05, maxAccessTokenMinutes, 'Minutes an access token lives.'),
   REFRESH_TOKEN_EXPIRE_DAYS: duration('7', 0.0001, 3650, 'Days a session lives without being refreshed.'),
   REFRESH_GRACE_SECONDS: duration(
     '10',

@@ -194,7 +194,7 @@ async function announceLost(kernel: Kernel, tx: Transaction, previous: Previous,
 
 async function announce(kernel: Kernel, tx: Transaction, sessions: readonly LiveSession[]): Promise<void> {
   for (const [user_id, ended] of Map.groupBy(sessions, (session) => session.user_id)) {
-    await kernel.events.emit(tx, 'sessions.ended', { user_id, sids: ended.map(({ id }) => id) });
+    await kernel.events.emit(tx, 'sessions.ended', { user_id, sessions: ended });
   }
 }
 

@@ -4,7 +4,7 @@ import type { ErasedUser } from '../leaving/index.ts';
 import { goodbyes } from '../outbox/index.ts';
 import type { SessionRow } from '../sessions/index.ts';
 
-export type LiveSession = Pick<SessionRow, 'id' | 'user_id'>;
+export type LiveSession = Pick<SessionRow, 'id' | 'user_id' | 'generation_given_at'>;
 
 /** Live sessions by ascending id, from the one after `after` on. */
 export function listLive(
@@ -15,7 +15,7 @@ export function listLive(
 ): Promise<LiveSession[]> {
   return db
     .selectFrom('sessions')
-    .select(['id', 'user_id'])
+    .select(['id', 'user_id', 'generation_given_at'])
     .where('id', '>', after)
     .where('ended_at', 'is', null)
     .where('expires_at', '>', now)

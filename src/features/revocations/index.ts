@@ -1,6 +1,7 @@
 import { removeInBatches } from '../../database/batches.ts';
 import { revocationsLock } from '../../database/lock-names.ts';
-import type { Kernel } from '../../kernel.ts';
+import type { EndedSession, Kernel } from '../../kernel.ts';
+import { maxAccessTokenMinutes } from '../../settings.ts';
 import type { Keys } from '../keys/index.ts';
 import { createBroadcast, createMessage, type Follower, type SignedMessage } from './feed.ts';
 import { deleteExpiredRevocations, insertRevocations } from './store.ts';
@@ -29,11 +30,26 @@ export function createRevocations(kernel: Kernel, features: { keys: Keys }): Rev
   const { db, clock, events, settings } = kernel;
   const broadcast = createBroadcast(kernel, features.keys);
   const isOn = settings.REVOCATION_FEED === 'on';
-  events.on('sessions.ended', async (tx, { sids }) => {
+  const startedAt = clock.now().getTime();
+  const { ACCESS_TOKEN_EXPIRE_MINUTES, REFRESH_GRACE_SECONDS } = settings;
+
+  /** When the last access token of a session that ends now has expired. */
+  function expiryOf({ generation_given_at }: EndedSession): Date {
+    const issuedAt = Date.parse(generation_given_at);
+    const expiresAt = clock.now().getTime() + ACCESS_TOKEN_EXPIRE_MINUTES * 60_000;
+    // Who issued it before this start may have had another setting.
+    const longest = issuedAt + REFRESH_GRACE_SECONDS * 1000 + maxAccessTokenMinutes * 60_000;
+    const isKnown = issuedAt >= startedAt;
+    return new Date((isKnown ? expiresAt : Math.max(expiresAt, longest)) + marginSeconds * 1000);
+  }
+
+  events.on('sessions.ended', async (tx, { sessions }) => {
     if (!isOn) return;
-    const lifetimeMs = (settings.ACCESS_TOKEN_EXPIRE_MINUTES * 60 + marginSeconds) * 1000;
     await db.lock(tx, revocationsLock);
-    await insertRevocations(tx, sids, new Date(clock.now().getTime() + lifetimeMs).toISOString());
+    await insertRevocations(
+      tx,
+      sessions.map((session) => ({ sid: session.id, expires_at: expiryOf(session).toISOString() })),
+    );
   });
   return {
     since: (cursor) => createMessage(kernel, features.keys, cursor),

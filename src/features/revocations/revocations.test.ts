@@ -169,6 +169,29 @@ onInstances('only what still matters is told and kept, and the count never goes 
   assert.ok((await ask(a, cursor)).cursor > cursor);
 });
 
+onInstances(
+  'a shorter life of access tokens forgets no session whose tokens have a longer one',
+  async (s) => {
+    const before = await s.open({ ACCESS_TOKEN_EXPIRE_MINUTES: 600 });
+    const user = await before.signIn();
+    s.advance(60);
+    const a = await s.open();
+    const later = await a.logIn(user.email);
+    await logOut(a, later.access_token);
+    await a.request('DELETE', '/auth/me', {
+      json: { current_password: user.password },
+      token: user.access_token,
+    });
+    s.advance(30 * 60);
+    await a.doorward.revocations.deleteExpired();
+    assert.deepEqual(sids(await ask(a)), [sidOf(user.access_token)]);
+    s.advance(600 * 60);
+    assert.deepEqual(sids(await ask(a)), [sidOf(user.access_token)]);
+    s.advance(86_400);
+    assert.deepEqual(sids(await ask(a)), []);
+  },
+);
+
 for (const ALGORITHM of ['EdDSA', 'RS256', 'HS256'] as const) {
   onInstances(`${ALGORITHM} signs the feed as well`, async (s) => {
     const a = await s.open({ ALGORITHM });

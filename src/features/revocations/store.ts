@@ -21,12 +21,13 @@ const insertBatchSize = 1000;
 
 export async function insertRevocations(
   tx: Transaction,
-  sids: readonly string[],
-  expires_at: string,
+  rows: readonly Omit<RevocationRow, 'id'>[],
 ): Promise<void> {
-  for (let start = 0; start < sids.length; start += insertBatchSize) {
-    const rows = sids.slice(start, start + insertBatchSize).map((sid) => ({ sid, expires_at }));
-    await tx.insertInto('revocations').values(rows).execute();
+  for (let start = 0; start < rows.length; start += insertBatchSize) {
+    await tx
+      .insertInto('revocations')
+      .values(rows.slice(start, start + insertBatchSize))
+      .execute();
   }
 }
 

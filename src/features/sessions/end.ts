@@ -12,11 +12,11 @@ export async function endSessions(
   userId: number,
   end: { reason: SessionEnd; network?: string } & SessionSelection,
 ): Promise<number> {
-  const sids = await markEnded(tx, userId, { ...end, now: kernel.clock.now().toISOString() });
-  if (sids.length > 0) {
-    await kernel.events.emit(tx, 'sessions.ended', { user_id: userId, sids });
-    const detail = { reason: end.reason, count: sids.length };
+  const sessions = await markEnded(tx, userId, { ...end, now: kernel.clock.now().toISOString() });
+  if (sessions.length > 0) {
+    await kernel.events.emit(tx, 'sessions.ended', { user_id: userId, sessions });
+    const detail = { reason: end.reason, count: sessions.length };
     await kernel.audit.record(tx, { kind: 'session.ended', user_id: userId, detail });
   }
-  return sids.length;
+  return sessions.length;
 }

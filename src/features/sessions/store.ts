@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Database, Tables, Transaction } from '../../database/database.ts';
+import type { EndedSession } from '../../kernel.ts';
 
 /** Why a session ended before its time. */
 export type SessionEnd =
@@ -232,12 +233,12 @@ export interface SessionSelection {
   exceptSid?: string | null;
 }
 
-/** Marks live sessions of a user as ended. Returns their ids. */
+/** Marks live sessions of a user as ended. Returns them. */
 export async function markEnded(
   tx: Transaction,
   userId: number,
   end: { reason: SessionEnd; now: string; network?: string } & SessionSelection,
-): Promise<string[]> {
+): Promise<EndedSession[]> {
   let update = tx
     .updateTable('sessions')
     .set({ ended_at: end.now, end_reason: end.reason, end_network: end.network ?? null })
@@ -245,8 +246,7 @@ export async function markEnded(
     .where('ended_at', 'is', null);
   if (end.sid !== undefined) update = update.where('id', '=', end.sid);
   if (end.exceptSid) update = update.where('id', '!=', end.exceptSid);
-  const ended = await update.returning('id').execute();
-  return ended.map(({ id }) => id);
+  return update.returning(['id', 'generation_given_at']).execute();
 }
 
 /** Removes sessions that ended by age before `before`. Returns whether there may be more. */
