@@ -9,8 +9,10 @@ import { DoorwardError } from '../errors.ts';
  */
 export type CookieKind = 'access' | 'refresh' | 'device' | 'mark';
 
-/** A mail is opened sooner, or its link is over. */
-const markTtlSeconds = 30 * 86_400;
+/** A mail may wait so long before its link is made. */
+const longestDelaySeconds = 2 * 86_400;
+/** Most links are over by then. */
+const leastMarkTtlSeconds = 30 * 86_400;
 
 /** What a browser that keeps its tokens in cookies is given and checked for. */
 export interface BrowserRules {
@@ -59,6 +61,7 @@ export function createBrowserRules(settings: {
   PUBLIC_URL: string;
   ACCOUNT_URL: string;
   CORS_ORIGINS: string;
+  VERIFY_EMAIL_EXPIRE_HOURS: number;
 }): BrowserRules {
   const { protocol, hostname, origin: ownOrigin } = new URL(settings.PUBLIC_URL);
   const isSecure = protocol === 'https:';
@@ -66,6 +69,9 @@ export function createBrowserRules(settings: {
   // `__Host-`: the browser takes the cookie from this host alone, over TLS alone, and sends it to no other.
   const nameOf = (kind: CookieKind) => `${isSecure ? '__Host-' : ''}doorward_${kind}`;
   const origins = parseOrigins(settings.CORS_ORIGINS);
+  // No link that works in one browser alone works longer.
+  const longestLinkSeconds = Math.ceil(settings.VERIFY_EMAIL_EXPIRE_HOURS * 3600);
+  const markTtlSeconds = Math.max(leastMarkTtlSeconds, longestLinkSeconds + longestDelaySeconds);
 
   const rules: BrowserRules = {
     isAvailable,

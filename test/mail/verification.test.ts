@@ -213,6 +213,16 @@ journey('a link that a page asked for works in that browser alone, its code anyw
   assert.equal((await verify(j, { code, email: 'grace@example.com' })).status, 200);
 });
 
+journey('a browser is known again for as long as its link works', async (open) => {
+  const j = await open({ VERIFY_EMAIL_EXPIRE_HOURS: 2000 });
+  const { headers } = await j.request('POST', '/auth/verify-email/request', {
+    json: { email: ada },
+    headers: ours,
+  });
+  const [, seconds] = /doorward_mark=[^;]+; Max-Age=(\d+)/.exec(String(headers['set-cookie'])) ?? [];
+  assert.ok(Number(seconds) > 2000 * 3600, seconds);
+});
+
 journey('asking for the mail is answered alike for everybody', async (open) => {
   const j = await open();
   const mailbox = await openMailbox(j);
