@@ -54,6 +54,10 @@ pageTests({
 
     await page.getByRole('tab', { name: 'Activity' }).click();
     await page.getByRole('rowheader', { name: 'Account suspended' }).waitFor();
+    await page
+      .getByRole('row', { name: 'Account suspended' })
+      .getByRole('link', { name: admin.name })
+      .waitFor();
     await site.inspect(page, 'user-activity');
     await page.getByRole('tab', { name: 'Mails' }).click();
     await page.getByRole('rowheader', { name: 'Reset the password' }).waitFor();

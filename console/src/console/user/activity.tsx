@@ -1,11 +1,11 @@
-import { Anchor, Badge, Table } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { Badge, Table } from '@mantine/core';
 import { callPage } from '../../shared/api.ts';
 import { foreignText } from '../../shared/foreign-text.ts';
 import { t } from '../../shared/i18n.ts';
 import { PagedList } from '../../shared/paged-list.tsx';
 import { Empty } from '../../shared/states.tsx';
 import { Time } from '../../shared/time.tsx';
+import { UserLink } from '../users-by-id.tsx';
 import type { User } from './queries.ts';
 
 /** What happened to the account, the newest first. */
@@ -46,11 +46,7 @@ export function ActivityTab({ user }: { user: User }) {
                   <Table.Td>{network}</Table.Td>
                   <Table.Td>
                     {actor === user.id && foreignText(user.name)}
-                    {actor !== null && actor !== user.id && (
-                      <Anchor component={Link} to={`/users/${actor}`} size="sm">
-                        {t('users:user.numbered', { id: actor })}
-                      </Anchor>
-                    )}
+                    {actor !== null && actor !== user.id && <UserLink id={actor} />}
                   </Table.Td>
                 </Table.Tr>
               ))}
