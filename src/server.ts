@@ -20,6 +20,8 @@ export interface RunningServer {
 }
 
 const drainLimitMs = 9_000;
+/** What only waited for a request that was cut off ends in order in this time; what hangs in the database does not. */
+const cutOffLimitMs = 200;
 const idleCheckMs = 50;
 /** For the last spans, once all is closed: beside a long drain, and beside a short one. */
 const leastFlushMs = 500;
@@ -61,9 +63,11 @@ export async function startServer(
       const closeIdle = setInterval(() => app.server.closeIdleConnections(), idleCheckMs);
       try {
         const isClosed = closing.then(() => true);
-        if (await Promise.race([isClosed, sleep(drainLimitMs, false, { ref: false })])) return;
+        const isClosedWithin = (ms: number) => Promise.race([isClosed, sleep(ms, false, { ref: false })]);
+        if (await isClosedWithin(drainLimitMs)) return;
         doorward.kernel.log.warn({}, 'stopping: requests that took too long are cut off');
         app.server.closeAllConnections();
+        if (await isClosedWithin(cutOffLimitMs)) return;
         await doorward.kernel.db.close();
       } finally {
         clearInterval(closeIdle);
