@@ -21,7 +21,7 @@ export interface RunningServer {
 
 const drainLimitMs = 9_000;
 /** What only waited for a request that was cut off ends in order in this time; what hangs in the database does not. */
-const cutOffLimitMs = 200;
+const cutOffLimitMs = 300;
 const idleCheckMs = 50;
 /** For the last spans, once all is closed: beside a long drain, and beside a short one. */
 const leastFlushMs = 500;
