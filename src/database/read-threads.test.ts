@@ -256,6 +256,7 @@ function onThreads({ createUrl }: Pick<TestDatabase, 'createUrl'>): void {
     } finally {
       isOver = true;
       await Promise.all(reading);
+      await db.close();
     }
   });
 
