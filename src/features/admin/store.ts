@@ -75,8 +75,8 @@ const shortWalk = 4_000;
 const longWalk = 24_000;
 /** Entries of an index for beginnings, which are walked in less time than a quarter as many rows. */
 const indexWalk = 50_000;
-/** So many others are gathered about as soon as such a walk is over. */
-const manyOthers = 25_000;
+/** So many others are gathered in half the time of such a walk, and on SQLite counted. */
+const manyOthers = 12_000;
 /** Matches that are gathered and sorted about as soon as a long walk is over. */
 const few = 40_000;
 /** Of so many rows of each part of an index a page is merged here; where it begins farther on, the database merges them. */
