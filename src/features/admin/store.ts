@@ -330,9 +330,10 @@ async function listBeginners(db: Database, query: ListQuery, search: string, col
   const { skip, limit, descending, after } = query;
   const direction = descending ? 'desc' : 'asc';
   const others = otherBeginners(db, query, search, column);
-  // They take as long to gather when a filter leaves few of them.
-  const unfiltered = otherBeginners(db, {}, search, column);
-  if (skip + limit <= indexWalk && (await db.estimateRows(unfiltered, manyOthers)) >= manyOthers) {
+  // Few as a rule, so that a walk would hardly meet a page of them.
+  const isRare = query.is_active === false || query.is_admin === true;
+  const isWalkable = !isRare && skip + limit <= indexWalk;
+  if (isWalkable && (await db.estimateRows(others, manyOthers)) >= manyOthers) {
     let entries = db.longRead
       .selectFrom('users')
       .select(['id', `${column} as sort_value`, 'email_key', 'name_key', 'is_active', 'is_admin'])
