@@ -13,7 +13,7 @@ interface CheckpointerOptions {
   /** How long the log is by now, and how much of it the database has. */
   readonly readProgress: () => Promise<CheckpointProgress>;
   /** Runs the work while nobody of this process writes or reads. */
-  readonly alone: <T>(work: (writer: SqliteConnection) => T | Promise<T>) => Promise<T>;
+  readonly whileQuiet: <T>(work: (writer: SqliteConnection) => T | Promise<T>) => Promise<T>;
   /** Whether the log can have no gap: a checkpoint that is cut off by a crash is finished from it. */
   readonly isLogWhole: () => boolean;
   readonly onError: (error: unknown) => void;
@@ -59,7 +59,7 @@ export class Checkpointer {
 
   /** Resolves to whether there is nothing left to do. */
   async #run(): Promise<boolean> {
-    const { readProgress, alone, isLogWhole, onError } = this.#options;
+    const { readProgress, whileQuiet, isLogWhole, onError } = this.#options;
     const isWritten = async () => {
       const { log, checkpointed } = await readProgress();
       return log === checkpointed;
@@ -77,7 +77,7 @@ export class Checkpointer {
       onError(error);
     }
     // What was added meanwhile is little, and while nobody writes it is all: the next to write begins at the log's start.
-    return alone(async (writer) => {
+    return whileQuiet(async (writer) => {
       if (!isLogWhole()) return false;
       if (!hasThread) writer.writeLogBack();
       // Other processes write, too.

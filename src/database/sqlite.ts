@@ -120,7 +120,7 @@ class SqliteDatabase implements Database {
     this.#checkpointer = new Checkpointer({
       file,
       readProgress: async () => (await this.#open()).reader.progress,
-      alone: (work) => this.#alone(work),
+      whileQuiet: (work) => this.#whileQuiet(work),
       isLogWhole: () => !this.#wal.hasFailed,
       onError: options.onError,
     });
@@ -252,7 +252,7 @@ class SqliteDatabase implements Database {
     const again = () => this.#scrubIn(Math.min(2 * ms, SCRUB_LONGEST_DELAY_MS));
     this.#scrubTimer = setTimeout(() => {
       this.#scrubTimer = undefined;
-      this.#alone((writer) => this.#emptyLog(writer)).then(
+      this.#whileQuiet((writer) => this.#emptyLog(writer)).then(
         (isEmpty) => isEmpty || again(),
         (error) => {
           this.#options.onError(error);
@@ -266,13 +266,13 @@ class SqliteDatabase implements Database {
   /** Rewrites the file where that is asked for and it is not too large, and empties the log. */
   async #rewrite(maxBytes: number): Promise<void> {
     if ((await this.#open()).writer.fileState !== fileStates.toRewrite) return;
-    await this.#alone((writer) => {
+    await this.#whileQuiet((writer) => {
       if (this.#emptyLog(writer) && statSync(this.#path).size <= maxBytes) writer.rewrite();
     });
   }
 
   /** While nobody of this process writes or reads. */
-  #alone<T>(work: (writer: SqliteConnection) => T | Promise<T>): Promise<T> {
+  #whileQuiet<T>(work: (writer: SqliteConnection) => T | Promise<T>): Promise<T> {
     return this.#readThreads.pause(() => this.#inTurn(work));
   }
 
@@ -461,15 +461,13 @@ function rowsOf(table: string, ids: Expression<unknown>): RawBuilder<unknown> {
 }
 
 /** The ids of matching rows, in their order, up or down. */
-function matchingIds(table: string, column: string, text: string, run?: Run) {
+function matchingIds(table: string, column: string, text: string, run?: Run): RawBuilder<{ id: number }> {
   const index = sql.table(substringIndexName(table, column));
   const phrase = `"${text.replaceAll('"', '""')}"`;
   // FTS5 makes use of integers alone, which numbers in parameters are not.
   const isInRun =
     run && sql`and rowid between cast(${run.first} as integer) and cast(${run.last} as integer)`;
-  return sql<{
-    id: number;
-  }>`select rowid as id from ${index} where ${index} match ${phrase} ${isInRun ?? sql``}`;
+  return sql`select rowid as id from ${index} where ${index} match ${phrase} ${isInRun ?? sql``}`;
 }
 
 interface Run {
